@@ -1,0 +1,1 @@
+//! The QiMessaging service directory: registry and its service object, without I/O.

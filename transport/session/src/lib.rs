@@ -1,0 +1,1 @@
+//! QiMessaging sessions without I/O: handshake, calls, links, objects.

@@ -1,0 +1,1 @@
+//! QiMessaging signatures, values, metaobjects, conversion and binary codec.

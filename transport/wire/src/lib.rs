@@ -1,0 +1,1 @@
+//! QiMessaging frames: headers, incremental decoder, limits, URLs.
