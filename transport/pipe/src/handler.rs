@@ -1,0 +1,38 @@
+//! What a driver pumps.
+
+use std::time::Instant;
+
+use keyway_session::CloseReason;
+use keyway_wire::Frame;
+
+use crate::Sender;
+
+/// The state machine at the end of a pipe: frames and time go in, frames come out through the [`Sender`].
+///
+/// All methods are called from the connection's one task and must not block: everything the connection carries waits meanwhile.
+pub trait Handler: Send {
+    /// A frame has arrived.
+    ///
+    /// What is sent here leaves together with what the other frames of the same read bring forth, in one write and without a
+    /// change of task. An error closes the pipe after what was sent before it.
+    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason>;
+
+    /// All frames of one read have been handed over; what is sent now still leaves with them.
+    fn on_batch_end(&mut self) {}
+
+    /// The largest payload accepted at present (spec 2.8). Asked before each frame: authentication raises it.
+    fn max_payload(&self) -> u32;
+
+    /// When [`on_timeout`](Self::on_timeout) wants to be called. Asked after each call of another method.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The time announced by [`poll_timeout`](Self::poll_timeout) has come. An error closes the pipe.
+    fn on_timeout(&mut self, _now: Instant, _sender: &Sender) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    /// The pipe is closed. Called exactly once, whatever ends it, also when the driver is dropped.
+    fn on_closed(&mut self, reason: CloseReason);
+}

@@ -1,0 +1,431 @@
+//! The writing half of a pipe: what any task or thread sends through.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use keyway_session::CloseReason;
+use keyway_wire::{Frame, Header};
+use parking_lot::{Mutex, MutexGuard};
+
+use self::queue::{Queue, Soon};
+use crate::{Carrier, ConnectionId, PeerAddress};
+
+mod queue;
+
+/// Lone frames written by their senders between two turns of the driver. More than these are a burst, which the driver
+/// gathers.
+const LONE_FRAMES: u8 = 2;
+/// Writes of one sender for others that came while it wrote, before the driver takes over.
+const ROUNDS: usize = 4;
+
+static SLOW_CONSUMERS: AtomicU64 = AtomicU64::new(0);
+
+/// Connections of this process that were closed because their peer did not read (spec 9.5).
+pub fn slow_consumers_closed() -> u64 {
+    SLOW_CONSUMERS.load(Ordering::Relaxed)
+}
+
+/// Bounds of what waits to be written to one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueLimits {
+    /// Frames are accepted while fewer bytes than these are waiting; the next one closes the connection as that of a slow
+    /// consumer (spec 9.5, H10). The queue never holds more than this and one frame.
+    pub max_bytes: usize,
+    /// How long a closing connection may take to write what was sent before.
+    pub linger: Duration,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { max_bytes: 64 * 1024 * 1024, linger: Duration::from_secs(1) }
+    }
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closed or closing. Its handler hears why in `on_closed`.
+    #[error("connection is closed")]
+    Closed,
+    /// The peer does not read: too much is waiting for it already. The connection is closed with this frame.
+    #[error("connection is closed: the peer does not read what it is sent")]
+    SlowConsumer,
+    /// A payload's length does not fit a header (spec 2.1). The connection stays open.
+    #[error("payload does not fit a frame")]
+    TooLarge,
+}
+
+/// Sends frames on a pipe, from any task or thread, without waiting. Cheap to clone.
+///
+/// Frames leave in the order in which `send` and `send_shared` are called. A lone frame is written at once by the thread that sends it;
+/// frames of a burst, of a [`cork`](Self::cork) and of the handler's batch leave together in one write.
+#[derive(Clone)]
+pub struct Sender(Arc<Outbox>);
+
+struct Outbox {
+    id: ConnectionId,
+    peer: PeerAddress,
+    limits: QueueLimits,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Away while a thread writes, and for ever after the end.
+    carrier: Option<Arc<dyn Carrier>>,
+    queue: Queue,
+    /// Bytes in the queue, and in the hands of the thread that writes.
+    queued: usize,
+    /// Whoever holds a cork writes the queue when it is the last one.
+    corks: u32,
+    /// The carrier takes no more; the driver waits until it does.
+    blocked: bool,
+    /// The peer has several calls under way: waiting for the driver makes one write of many answers.
+    bursts: bool,
+    /// Lone frames written since the driver's last turn.
+    lone: u8,
+    driver: Option<Waker>,
+    /// The driver has been woken and has not had its turn yet.
+    notified: bool,
+    closing: Closing,
+}
+
+#[derive(Debug)]
+enum Closing {
+    Open,
+    /// Nothing more is accepted; the driver takes the reason with its next turn.
+    Asked(CloseReason),
+    /// The driver knows.
+    Seen,
+    /// The carrier is gone.
+    Ended,
+}
+
+/// How far a write has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing waits.
+    Emptied,
+    /// The rest waits for the carrier.
+    Blocked,
+    /// Another thread is writing, and wakes the driver if that is not enough; or the pipe is at its end.
+    Elsewhere,
+}
+
+/// What the driver learns at the beginning of its turn.
+pub(crate) enum Turn {
+    /// Others are about to send more: come again after them.
+    Later,
+    /// Go on.
+    Run,
+    /// Somebody wants the pipe closed.
+    Close(CloseReason),
+}
+
+/// Holds back what is sent until it is dropped; then everything leaves in one write.
+#[derive(Debug)]
+#[must_use = "dropping the cork writes what was held back"]
+pub struct Cork<'a>(&'a Sender);
+
+impl Sender {
+    pub(crate) fn new(carrier: Arc<dyn Carrier>, limits: QueueLimits) -> Self {
+        Self(Arc::new(Outbox {
+            id: ConnectionId::next(),
+            peer: carrier.peer().clone(),
+            limits,
+            state: Mutex::new(State {
+                carrier: Some(carrier),
+                queue: Queue::default(),
+                queued: 0,
+                corks: 0,
+                blocked: false,
+                bursts: false,
+                lone: 0,
+                driver: None,
+                notified: false,
+                closing: Closing::Open,
+            }),
+        }))
+    }
+
+    /// Sends a frame.
+    ///
+    /// When nothing waits it is written here and now; what the carrier does not take waits for the driver.
+    pub fn send(&self, frame: Frame) -> Result<(), SendError> {
+        if u32::try_from(frame.payload.len()).is_err() {
+            return Err(SendError::TooLarge);
+        }
+        let mut state = self.admit()?;
+        let at_once = state.is_idle() && !state.bursts && state.lone < LONE_FRAMES;
+        let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
+        state.queued += Header::SIZE + frame.payload.len();
+        state.queue.push_frame(&frame, soon);
+        if at_once {
+            state.lone += 1;
+            self.write(state, Writer::Sender);
+        } else {
+            notify(state);
+        }
+        Ok(())
+    }
+
+    /// Sends one or more whole frames that are encoded already, and shared with other connections.
+    ///
+    /// Always left to the driver: it costs the caller a fraction of a microsecond, and a burst leaves in one write.
+    pub fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
+        let mut state = self.admit()?;
+        state.queued += frames.len();
+        state.queue.push_bytes(frames);
+        notify(state);
+        Ok(())
+    }
+
+    /// Holds back what is sent by anyone on this pipe until the cork is dropped.
+    pub fn cork(&self) -> Cork<'_> {
+        self.0.state.lock().corks += 1;
+        Cork(self)
+    }
+
+    /// Closes the pipe: nothing more is accepted, what was sent before is written as far as the peer takes it within
+    /// [`QueueLimits::linger`], and the handler hears `reason`. The first reason counts.
+    pub fn close(&self, reason: CloseReason) {
+        let mut state = self.0.state.lock();
+        if matches!(state.closing, Closing::Open) {
+            state.close(reason);
+            wake(state);
+        }
+    }
+
+    /// Whether the pipe is closed or closing.
+    pub fn is_closed(&self) -> bool {
+        !matches!(self.0.state.lock().closing, Closing::Open)
+    }
+
+    /// Bytes that wait to be written.
+    pub fn queued_bytes(&self) -> usize {
+        self.0.state.lock().queued
+    }
+
+    /// The connection's number in this process.
+    pub fn id(&self) -> ConnectionId {
+        self.0.id
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &PeerAddress {
+        &self.0.peer
+    }
+
+    /// The state, if one more frame may be queued.
+    fn admit(&self) -> Result<MutexGuard<'_, State>, SendError> {
+        let mut state = self.0.state.lock();
+        if !matches!(state.closing, Closing::Open) {
+            return Err(SendError::Closed);
+        }
+        if state.queued < self.0.limits.max_bytes {
+            return Ok(state);
+        }
+        SLOW_CONSUMERS.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(connection = %self.0.id, peer = %self.0.peer, queued = state.queued, "closing a slow consumer");
+        state.close(CloseReason::SlowConsumer);
+        wake(state);
+        Err(SendError::SlowConsumer)
+    }
+
+    // === what the driver calls ===
+
+    /// Begins a turn of the driver, corked; [`end_turn`](Self::end_turn) ends it, unless the answer is [`Turn::Later`].
+    pub(crate) fn begin_turn(&self, driver: &Waker, may_wait: bool) -> Turn {
+        let mut state = self.0.state.lock();
+        if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
+            state.driver = Some(driver.clone());
+        }
+        let asked = matches!(state.closing, Closing::Asked(_));
+        if !asked && may_wait && state.notified && state.bursts {
+            return Turn::Later;
+        }
+        state.notified = false;
+        state.lone = 0;
+        state.corks += 1;
+        if !asked {
+            return Turn::Run;
+        }
+        match std::mem::replace(&mut state.closing, Closing::Seen) {
+            Closing::Asked(reason) => Turn::Close(reason),
+            _ => Turn::Run,
+        }
+    }
+
+    /// Writes what has gathered in the driver's turn. `bursts` is whether several frames came with the last read, `writable`
+    /// whether the carrier has said that it takes more.
+    pub(crate) fn flush(&self, bursts: Option<bool>, writable: bool) -> Progress {
+        let mut state = self.0.state.lock();
+        if let Some(bursts) = bursts {
+            state.bursts = bursts;
+        }
+        if writable {
+            state.blocked = false;
+        }
+        if state.blocked { Progress::Blocked } else { self.write(state, Writer::Driver) }
+    }
+
+    /// Ends the driver's turn. When the carrier has become blocked only now, the driver needs another one.
+    pub(crate) fn end_turn(&self) -> Progress {
+        self.uncork(Writer::Driver)
+    }
+
+    /// Refuses everything from now on, for a reason the driver has found itself.
+    pub(crate) fn refuse(&self) {
+        let mut state = self.0.state.lock();
+        if !matches!(state.closing, Closing::Ended) {
+            state.closing = Closing::Seen;
+        }
+    }
+
+    /// Lets go of the carrier and of all that waits. Gives back the reason nobody has seen yet.
+    pub(crate) fn end(&self) -> Option<CloseReason> {
+        let mut state = self.0.state.lock();
+        let closing = std::mem::replace(&mut state.closing, Closing::Ended);
+        let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
+        state.queued = 0;
+        drop(state);
+        // The last owner of a socket closes it: a system call, not to be made with the lock held.
+        drop(dropped);
+        match closing {
+            Closing::Asked(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> QueueLimits {
+        self.0.limits
+    }
+
+    fn uncork(&self, writer: Writer) -> Progress {
+        let mut state = self.0.state.lock();
+        state.corks -= 1;
+        if state.corks > 0 || state.queue.is_empty() || state.blocked {
+            return Progress::Elsewhere;
+        }
+        self.write(state, writer)
+    }
+
+    /// Writes the queue, and what others add to it meanwhile, without holding the lock.
+    fn write<'a>(&'a self, mut state: MutexGuard<'a, State>, writer: Writer) -> Progress {
+        for _ in 0..ROUNDS {
+            if state.queue.is_empty() {
+                return Progress::Emptied;
+            }
+            let Some(carrier) = state.carrier.take() else { return Progress::Elsewhere };
+            let mut batch = std::mem::take(&mut state.queue);
+            drop(state);
+
+            let mut written = 0;
+            let outcome = batch.write_to(&*carrier, &mut written);
+            let emptied = batch.is_empty();
+            if emptied {
+                batch.release();
+            }
+
+            state = self.0.state.lock();
+            if matches!(state.closing, Closing::Ended) {
+                drop(state);
+                drop((carrier, batch));
+                return Progress::Elsewhere;
+            }
+            state.carrier = Some(carrier);
+            state.queued -= written;
+            if let Err(error) = outcome {
+                // The driver finds the queue empty, and the reason.
+                state.queue = Queue::default();
+                state.queued = 0;
+                if matches!(state.closing, Closing::Open) {
+                    state.close(CloseReason::Io(error.into()));
+                }
+                wake(state);
+                return Progress::Elsewhere;
+            }
+            batch.append(&mut state.queue);
+            state.queue = batch;
+            if !emptied {
+                state.blocked = true;
+                if writer == Writer::Sender {
+                    wake(state);
+                }
+                return Progress::Blocked;
+            }
+        }
+        if state.queue.is_empty() {
+            return Progress::Emptied;
+        }
+        // Others send faster than this thread writes; it has its own work to do.
+        wake(state);
+        Progress::Elsewhere
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Driver,
+    Sender,
+}
+
+impl State {
+    /// Whether a frame may be written by its sender.
+    fn is_idle(&self) -> bool {
+        self.corks == 0 && self.carrier.is_some() && self.queue.is_empty()
+    }
+
+    /// Whether what is sent now is written by the holder of a cork.
+    fn is_corked_for_writing(&self) -> bool {
+        self.corks > 0 && !self.blocked && self.carrier.is_some()
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.closing = Closing::Asked(reason);
+    }
+
+    fn waker_to_wake(&mut self) -> Option<Waker> {
+        if std::mem::replace(&mut self.notified, true) {
+            return None;
+        }
+        self.driver.clone()
+    }
+}
+
+/// Wakes the driver for what has been queued, unless somebody is going to write it anyway.
+fn notify(state: MutexGuard<'_, State>) {
+    let taken_care_of = state.corks > 0 || state.blocked || state.carrier.is_none();
+    if !taken_care_of {
+        wake(state);
+    }
+}
+
+fn wake(mut state: MutexGuard<'_, State>) {
+    let driver = state.waker_to_wake();
+    drop(state);
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+}
+
+impl Drop for Cork<'_> {
+    fn drop(&mut self) {
+        self.0.uncork(Writer::Sender);
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.0.id).field("peer", &self.0.peer).finish_non_exhaustive()
+    }
+}
