@@ -1,0 +1,324 @@
+//! Reading values from bytes nobody vouches for (spec 2.4, 2.9, H2–H4).
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{CodecError, ObjectImporter, ObjectLayout};
+use crate::{
+    List, Map, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue, OptionalValue, QiString, QiValue,
+    ServiceId, Signature, Tuple, Type, Value,
+    signature::MAX_DEPTH,
+};
+
+/// What a reader refuses, whatever the bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Nesting of containers and dynamics.
+    pub depth: usize,
+    /// Elements of a list whose elements take no space; others are bounded by the bytes that are there.
+    pub zero_size_count: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: MAX_DEPTH, zero_size_count: 65_536 }
+    }
+}
+
+/// Reads values one after the other.
+pub struct Decoder<'a> {
+    source: &'a Bytes,
+    at: usize,
+    depth: usize,
+    layout: ObjectLayout,
+    limits: Limits,
+    importer: Option<&'a mut dyn ObjectImporter>,
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident -> $type:ty;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub fn $name(&mut self) -> Result<$type, CodecError> {
+            self.array().map(<$type>::from_le_bytes)
+        }
+    )*};
+}
+
+impl<'a> Decoder<'a> {
+    /// With default layout and limits, and objects without life.
+    pub fn new(source: &'a Bytes) -> Self {
+        Self::with(source, ObjectLayout::default(), Limits::default(), None)
+    }
+
+    /// For a connection.
+    pub fn with(
+        source: &'a Bytes,
+        layout: ObjectLayout,
+        limits: Limits,
+        importer: Option<&'a mut dyn ObjectImporter>,
+    ) -> Self {
+        Self { source, at: 0, depth: 0, layout, limits, importer }
+    }
+
+    /// How many bytes were read.
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// How many bytes are left.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.source.len() - self.at
+    }
+
+    #[inline]
+    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+        let end = self.at.checked_add(length).ok_or(CodecError::ReadPastEnd)?;
+        let taken = self.source.get(self.at..end).ok_or(CodecError::ReadPastEnd)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        self.take(N)?.try_into().map_err(|_| CodecError::ReadPastEnd)
+    }
+
+    numbers! {
+        /// `C`
+        read_u8 -> u8;
+        /// `c`
+        read_i8 -> i8;
+        /// `W`
+        read_u16 -> u16;
+        /// `w`
+        read_i16 -> i16;
+        /// `I`
+        read_u32 -> u32;
+        /// `i`
+        read_i32 -> i32;
+        /// `L`
+        read_u64 -> u64;
+        /// `l`
+        read_i64 -> i64;
+        /// `f`
+        read_f32 -> f32;
+        /// `d`
+        read_f64 -> f64;
+    }
+
+    /// `b`; any byte but 0 is true.
+    #[inline]
+    pub fn read_bool(&mut self) -> Result<bool, CodecError> {
+        Ok(self.read_u8()? != 0)
+    }
+
+    /// `s`, borrowed from the source.
+    #[inline]
+    pub fn read_str(&mut self) -> Result<&'a [u8], CodecError> {
+        let length = self.read_u32()? as usize;
+        self.take(length)
+    }
+
+    /// `r` or `s`, sharing the source's buffer.
+    #[inline]
+    pub fn read_raw(&mut self) -> Result<Bytes, CodecError> {
+        let length = self.read_u32()? as usize;
+        let start = self.at;
+        self.take(length)?;
+        Ok(self.source.slice(start..self.at))
+    }
+
+    /// The number of elements that follow, each of at least `min_element_size` bytes. What is returned is safe to
+    /// reserve memory for, up to the size of an element in memory.
+    #[inline]
+    pub fn read_count(&mut self, min_element_size: usize) -> Result<usize, CodecError> {
+        let count = self.read_u32()? as usize;
+        let fits = match min_element_size {
+            // Elements without bytes are bounded by a limit of their own; few are fine, many an attack (H4).
+            0 if count > self.limits.zero_size_count => return Err(CodecError::CountTooLarge(count)),
+            0 => true,
+            size => count <= self.remaining() / size,
+        };
+        if fits { Ok(count) } else { Err(CodecError::ReadPastEnd) }
+    }
+
+    /// A signature.
+    pub fn read_signature(&mut self) -> Result<Signature, CodecError> {
+        let text = self.read_str()?;
+        Signature::parse_bytes(text).map_err(|_| CodecError::InvalidSignature)
+    }
+
+    /// Goes one level down.
+    #[inline]
+    pub fn enter(&mut self) -> Result<(), CodecError> {
+        self.depth += 1;
+        if self.depth > self.limits.depth { Err(CodecError::TooDeep(self.limits.depth)) } else { Ok(()) }
+    }
+
+    /// Comes one level up.
+    #[inline]
+    pub fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// `o`, brought to life by the importer if there is one.
+    pub fn read_object(&mut self) -> Result<ObjectValue, CodecError> {
+        let transmitted = !self.layout.metaobject_cache || self.read_bool()?;
+        let metaobject = if transmitted { MetaObject::decode(self)? } else { MetaObject::default() };
+        if self.layout.metaobject_cache {
+            self.read_u32()?;
+        }
+        let service = ServiceId(self.read_u32()?);
+        let object = ObjectId(self.read_u32()?);
+        let uid = if self.layout.uid { Some(ObjectUid(self.array()?)) } else { None };
+        let reference = ObjectReference { metaobject: Arc::new(metaobject), service, object, uid };
+        Ok(match &mut self.importer {
+            Some(importer) => importer.import(reference),
+            None => ObjectValue::from_reference(reference),
+        })
+    }
+
+    /// `m`: a signature, then its value. A dynamic in a dynamic stays one (spec 4.1).
+    pub fn read_dynamic(&mut self) -> Result<Value, CodecError> {
+        let text = self.read_str()?;
+        if text.is_empty() {
+            return Err(CodecError::NullType);
+        }
+        let signature = Signature::parse_bytes(text).map_err(|_| CodecError::InvalidSignature)?;
+        if let Type::Unknown | Type::KwArgs(_) = signature.kind() {
+            return Err(CodecError::CannotDeserialize(signature));
+        }
+        self.enter()?;
+        let value = self.read_value(&signature)?;
+        self.leave();
+        Ok(value)
+    }
+
+    /// A value of a known type.
+    pub fn read_value(&mut self, signature: &Signature) -> Result<Value, CodecError> {
+        Ok(match signature.kind() {
+            Type::Void | Type::None => Value::Void,
+            Type::Bool => Value::Bool(self.read_bool()?),
+            Type::Int8 => Value::Int8(self.read_i8()?),
+            Type::UInt8 => Value::UInt8(self.read_u8()?),
+            Type::Int16 => Value::Int16(self.read_i16()?),
+            Type::UInt16 => Value::UInt16(self.read_u16()?),
+            Type::Int32 => Value::Int32(self.read_i32()?),
+            Type::UInt32 => Value::UInt32(self.read_u32()?),
+            Type::Int64 => Value::Int64(self.read_i64()?),
+            Type::UInt64 => Value::UInt64(self.read_u64()?),
+            Type::Float => Value::Float(self.read_f32()?),
+            Type::Double => Value::Double(self.read_f64()?),
+            Type::String => Value::String(QiString::from(self.read_raw()?)),
+            Type::Raw => Value::Raw(self.read_raw()?),
+            Type::Dynamic => Value::Dynamic(Box::new(self.read_dynamic()?)),
+            Type::Object => Value::Object(self.read_object()?),
+            Type::Unknown | Type::KwArgs(_) => return Err(CodecError::CannotDeserialize(signature.clone())),
+            _ => {
+                self.enter()?;
+                let value = self.read_container(signature)?;
+                self.leave();
+                value
+            }
+        })
+    }
+
+    fn read_container(&mut self, signature: &Signature) -> Result<Value, CodecError> {
+        Ok(match signature.kind() {
+            Type::List(element) | Type::VarArgs(element) => {
+                let count = self.read_count(element.min_size())?;
+                let mut items = Vec::with_capacity(count.min(RESERVED));
+                for _ in 0..count {
+                    items.push(self.read_value(element)?);
+                }
+                Value::List(List { signature: signature.clone(), items })
+            }
+            Type::Map(pair) => {
+                let (key, value) = &**pair;
+                let count = self.read_count(key.min_size() + value.min_size())?;
+                let mut entries = Vec::with_capacity(count.min(RESERVED));
+                for _ in 0..count {
+                    entries.push((self.read_value(key)?, self.read_value(value)?));
+                }
+                Value::Map(Map { signature: signature.clone(), entries })
+            }
+            Type::Tuple(elements) => {
+                let mut items = Vec::with_capacity(elements.len());
+                for element in elements.iter() {
+                    items.push(self.read_value(element)?);
+                }
+                Value::Tuple(Tuple { signature: signature.clone(), items })
+            }
+            Type::Optional(element) => {
+                let value = if self.read_bool()? { Some(Box::new(self.read_value(element)?)) } else { None };
+                Value::Optional(OptionalValue { signature: signature.clone(), value })
+            }
+            _ => return Err(CodecError::CannotDeserialize(signature.clone())),
+        })
+    }
+
+    /// Passes over a value, checking it as reading would. Objects are not imported.
+    pub fn skip_value(&mut self, signature: &Signature) -> Result<(), CodecError> {
+        match signature.kind() {
+            Type::Void | Type::None => {}
+            Type::String | Type::Raw => drop(self.read_str()?),
+            Type::Dynamic => {
+                let inner = self.read_signature()?;
+                if let Type::Unknown | Type::KwArgs(_) = inner.kind() {
+                    return Err(CodecError::CannotDeserialize(inner));
+                }
+                self.enter()?;
+                self.skip_value(&inner)?;
+                self.leave();
+            }
+            Type::Object => {
+                let importer = self.importer.take();
+                let skipped = self.read_object();
+                self.importer = importer;
+                skipped?;
+            }
+            Type::List(element) | Type::VarArgs(element) => {
+                let count = self.read_count(element.min_size())?;
+                self.skip_many(count, &[element])?;
+            }
+            Type::Map(pair) => {
+                let count = self.read_count(pair.0.min_size() + pair.1.min_size())?;
+                self.skip_many(count, &[&pair.0, &pair.1])?;
+            }
+            Type::Tuple(elements) => {
+                self.enter()?;
+                elements.iter().try_for_each(|element| self.skip_value(element))?;
+                self.leave();
+            }
+            Type::Optional(element) => {
+                if self.read_bool()? {
+                    self.skip_many(1, &[element])?;
+                }
+            }
+            Type::Unknown | Type::KwArgs(_) => return Err(CodecError::CannotDeserialize(signature.clone())),
+            _ => drop(self.take(signature.min_size())?),
+        }
+        Ok(())
+    }
+
+    fn skip_many(&mut self, count: usize, elements: &[&Signature]) -> Result<(), CodecError> {
+        self.enter()?;
+        for _ in 0..count {
+            elements.iter().try_for_each(|element| self.skip_value(element))?;
+        }
+        self.leave();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Decoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder").field("at", &self.at).field("of", &self.source.len()).finish_non_exhaustive()
+    }
+}
+
+/// Elements reserved ahead at most: a value in memory is larger than on the wire, so the count alone is no bound.
+const RESERVED: usize = 1024;
