@@ -228,3 +228,61 @@ mod unix {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_port_obtained_is_advertised_with_the_host_as_given() {
+        let listener = Listener::bind(&url("tcp://localhost:0"), &SocketOptions::default()).await.unwrap();
+        let port = listener.local_address().unwrap().port();
+        assert_eq!(listener.endpoints().unwrap(), [url(&format!("tcp://localhost:{port}"))]);
+    }
+
+    #[tokio::test]
+    async fn a_wildcard_address_is_advertised_as_those_of_the_interfaces() {
+        let listener = Listener::bind(&url("tcp://0.0.0.0:0"), &SocketOptions::default()).await.unwrap();
+        let port = listener.local_address().unwrap().port();
+        let endpoints = listener.endpoints().unwrap();
+        assert!(endpoints.contains(&url(&format!("tcp://127.0.0.1:{port}"))));
+        assert!(!endpoints.iter().any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0")));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_group_of_listeners_shares_one_port() {
+        let group = Listener::bind_group(&url("tcp://127.0.0.1:0"), &SocketOptions::default(), 3).await.unwrap();
+        assert_eq!(group.len(), 3);
+        assert!(group.iter().all(|listener| listener.local_url() == group[0].local_url()));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_scheme_is_refused_in_libqi_s_words() {
+        let error = Listener::bind(&url("udp://127.0.0.1:0"), &SocketOptions::default()).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot create TCP server from unrecognized scheme in URL 'udp://127.0.0.1:0'");
+        let error = crate::connect(&url("udp://127.0.0.1:1"), &SocketOptions::default()).await.unwrap_err();
+        assert_eq!(error.to_string(), "unsupported URL TCP scheme 'udp://127.0.0.1:1'");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn an_abandoned_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let url = url(&format!("unix://{}", path.display()));
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let listener = Listener::bind(&url, &SocketOptions::default()).await.unwrap();
+        let error = Listener::bind(&url, &SocketOptions::default()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        assert!(!path.exists());
+        std::fs::write(&path, "somebody's file").unwrap();
+        assert!(Listener::bind(&url, &SocketOptions::default()).await.is_err());
+        assert!(path.exists());
+    }
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+}

@@ -87,8 +87,8 @@ impl Reassembly {
     /// Reads into the buffer of the frame under way, so that its payload is not copied again.
     fn read_large(&mut self, carrier: &dyn Carrier, batch: &mut Batch) -> io::Result<usize> {
         let length = self.partial.len();
-        let wanted = room(&self.partial).max(length + 1);
-        self.partial.reserve(wanted - length);
+        // One byte more than the frame has: a read that does not fill the buffer is known to have emptied the socket.
+        self.partial.reserve(room(&self.partial) + 1 - length);
         let read = carrier.try_read(&mut self.partial)?;
         let total = announced(&self.partial);
         if total <= self.partial.len() {
@@ -144,4 +144,97 @@ fn announced(bytes: &[u8]) -> usize {
 fn room(bytes: &[u8]) -> usize {
     let allowed = if bytes.len() < BEGINNING { bytes.len() } else { FIRST_ROOM.max(bytes.len().saturating_mul(GROWTH)) };
     announced(bytes).min(allowed).max(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::IoSlice, sync::Arc};
+
+    use keyway_value::{ActionId, MessageId, ObjectId, ServiceId};
+
+    use super::*;
+    use crate::inproc_pair;
+
+    const LIMIT: u32 = 1 << 24;
+
+    fn frame(id: u32, payload: usize) -> Frame {
+        Frame::call(MessageId(id), ServiceId(1), ObjectId(1), ActionId(100), Payload::from(vec![id as u8; payload]))
+    }
+
+    /// Reads until nothing is left, and takes all frames.
+    fn receive(reassembly: &mut Reassembly, carrier: &Arc<dyn Carrier>) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        loop {
+            let (arrival, mut batch) = reassembly.read(&**carrier).unwrap();
+            while let Some(frame) = batch.next(LIMIT).unwrap() {
+                frames.push(frame);
+            }
+            reassembly.finish(batch);
+            if arrival != Arrival::Bytes {
+                return frames;
+            }
+        }
+    }
+
+    #[test]
+    fn frames_come_out_whole_however_they_are_cut() {
+        let frames: Vec<_> =
+            [0, 1, 64, 5_000, 70_000, 3, 300_000, 0].iter().zip(1..).map(|(&size, id)| frame(id, size)).collect();
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.to_bytes()).collect();
+        for cut in [1, 27, 28, 29, 1000, 65_536, 65_537, 200_000, bytes.len()] {
+            let (left, right) = inproc_pair();
+            let mut reassembly = Reassembly::default();
+            let mut received = Vec::new();
+            for part in bytes.chunks(cut) {
+                assert_eq!(left.try_write_vectored(&[IoSlice::new(part)]).unwrap(), part.len().min(256 * 1024));
+                received.extend(receive(&mut reassembly, &right));
+                if part.len() > 256 * 1024 {
+                    left.try_write_vectored(&[IoSlice::new(&part[256 * 1024..])]).unwrap();
+                    received.extend(receive(&mut reassembly, &right));
+                }
+            }
+            assert_eq!(received.len(), frames.len(), "cut into {cut}");
+            for (received, sent) in received.iter().zip(&frames) {
+                assert_eq!(received.to_bytes(), sent.to_bytes(), "cut into {cut}");
+            }
+            assert!(reassembly.is_idle(), "no buffer is kept between frames");
+        }
+    }
+
+    #[test]
+    fn h3_an_announced_size_reserves_nothing_before_it_arrives() {
+        let (left, right) = inproc_pair();
+        let mut reassembly = Reassembly::default();
+        let bytes = frame(1, 1 << 24).to_bytes();
+        left.try_write_vectored(&[IoSlice::new(&bytes[..Header::SIZE])]).unwrap();
+        assert!(receive(&mut reassembly, &right).is_empty());
+        assert!(reassembly.partial.capacity() < 1024);
+        left.try_write_vectored(&[IoSlice::new(&bytes[Header::SIZE..8_000])]).unwrap();
+        assert!(receive(&mut reassembly, &right).is_empty());
+        assert!(reassembly.partial.capacity() <= 2 * FIRST_ROOM);
+    }
+
+    #[test]
+    fn a_small_payload_does_not_keep_what_came_with_it() {
+        let (left, right) = inproc_pair();
+        let mut reassembly = Reassembly::default();
+        let both = [frame(1, 100_000).to_bytes(), frame(2, 10).to_bytes()].concat();
+        left.try_write_vectored(&[IoSlice::new(&both)]).unwrap();
+        let frames = receive(&mut reassembly, &right);
+        let small = frames[1].payload.clone().into_bytes();
+        assert!(small.is_unique() || BytesMut::from(small).capacity() < 1000);
+    }
+
+    #[test]
+    fn a_payload_above_the_limit_and_a_wrong_magic_are_errors() {
+        let (left, right) = inproc_pair();
+        let mut reassembly = Reassembly::default();
+        left.try_write_vectored(&[IoSlice::new(&frame(1, 100).to_bytes()[..Header::SIZE])]).unwrap();
+        let (_, mut batch) = reassembly.read(&*right).unwrap();
+        assert!(matches!(batch.next(99), Err(FrameError::PayloadTooLarge { size: 100, limit: 99 })));
+        let (left, right) = inproc_pair();
+        left.try_write_vectored(&[IoSlice::new(&[0; Header::SIZE])]).unwrap();
+        let (_, mut batch) = reassembly.read(&*right).unwrap();
+        assert!(matches!(batch.next(LIMIT), Err(FrameError::BadMagic)));
+    }
 }
