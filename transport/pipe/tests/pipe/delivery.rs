@@ -9,7 +9,7 @@ use keyway_value::Payload;
 use keyway_wire::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::peer::{Echo, Happening, Recorder, against_raw, carriers, post};
+use crate::peer::{Echo, Happening, Recorder, against_raw, carriers, post, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_carrier_brings_frames_of_any_size_whole_and_in_order() {
@@ -72,7 +72,7 @@ async fn the_order_of_each_sender_is_kept_whatever_way_its_frames_take() {
         for thread in threads {
             thread.join().unwrap();
         }
-        assert_eq!(sender.queued_bytes(), 0);
+        written(&sender).await;
     }
 }
 

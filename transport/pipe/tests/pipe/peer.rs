@@ -137,3 +137,10 @@ pub(crate) fn small_queue(max_bytes: usize) -> QueueLimits {
     limits.max_bytes = max_bytes;
     limits
 }
+
+/// Waits until nothing is queued: whoever writes takes it out of the account a moment after it has arrived.
+pub(crate) async fn written(sender: &Sender) {
+    while sender.queued_bytes() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
