@@ -24,7 +24,7 @@ pub struct TcpCarrier {
 impl TcpCarrier {
     /// Takes over a connected stream and sets the options of spec 1.14 on it.
     pub fn new(stream: TcpStream, options: &SocketOptions) -> io::Result<Self> {
-        options.apply(SockRef::from(&stream))?;
+        options.apply(&SockRef::from(&stream))?;
         let peer = PeerAddress::Tcp(stream.peer_addr()?);
         Ok(Self { stream, peer })
     }

@@ -3,5 +3,5 @@
 mod closing;
 mod delivery;
 mod descriptors;
-mod slow_consumers;
 mod peer;
+mod slow_consumers;
