@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use keyway_pipe::{Handler, Listener, QueueLimits, Sender, SocketOptions, pipe, runtime};
+use keyway_pipe::{Handler, Listener, QueueLimits, Sender, SocketOptions, connect, pipe, runtime};
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{Frame, Url};
@@ -80,6 +80,11 @@ fn main() {
     ];
     for (name, load) in loads.into_iter().filter(|(name, _)| name.contains(&which)) {
         compare(name, rounds, &clients, bare, framed, load);
+    }
+    for (connections, depth) in [(1, 1), (16, 16)] {
+        if "tasks".contains(&which) {
+            tasks(&clients, framed, connections, depth);
+        }
     }
     for in_flight in [1, 32] {
         if "fan-out".contains(&which) {
@@ -246,6 +251,59 @@ async fn serve(
         }
     });
     (address, task.abort_handle())
+}
+
+/// Calls through pipes at both ends, each of them made by a task of its own, as programs do.
+fn tasks(clients: &Runtime, framed: SocketAddr, connections: usize, depth: usize) {
+    let calls = Arc::new(AtomicU64::new(0));
+    let until = Instant::now() + SPAN;
+    clients.block_on(async {
+        let mut callers = Vec::new();
+        for _ in 0..connections {
+            let url = Url::parse(&format!("tcp://{framed}"));
+            let carrier = connect(&url, &SocketOptions::default())
+                .await
+                .expect("a connection");
+            let (sender, driver) = pipe(carrier, QueueLimits::default());
+            let (answered, mut answers): (Vec<_>, Vec<_>) = (0..depth)
+                .map(|_| tokio::sync::mpsc::channel::<Frame>(1))
+                .unzip();
+            tokio::spawn(driver.run(Answers(answered)));
+            for (index, mut answer) in answers.drain(..).enumerate() {
+                let (sender, calls) = (sender.clone(), calls.clone());
+                callers.push(tokio::spawn(async move {
+                    while Instant::now() < until {
+                        let mut frame = call(64);
+                        frame.header.id = MessageId(index as u32);
+                        sender.send(frame).expect("an open pipe");
+                        answer.recv().await.expect("an answer");
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                }));
+            }
+        }
+        for caller in callers {
+            caller.await.expect("a caller");
+        }
+    });
+    let rate = calls.load(Ordering::Relaxed) as f64 / SPAN.as_secs_f64();
+    println!("{connections} x {depth} tasks: {rate:.0} calls/s");
+}
+
+/// Gives each answer to the task with its number.
+struct Answers(Vec<tokio::sync::mpsc::Sender<Frame>>);
+
+impl Handler for Answers {
+    fn on_frame(&mut self, _: Instant, frame: Frame, _: &Sender) -> Result<(), CloseReason> {
+        let _ = self.0[frame.header.id.0 as usize].try_send(frame);
+        Ok(())
+    }
+
+    fn max_payload(&self) -> u32 {
+        1 << 28
+    }
+
+    fn on_closed(&mut self, _: CloseReason) {}
 }
 
 /// What all subscribers together have read.

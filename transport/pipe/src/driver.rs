@@ -20,7 +20,8 @@ use crate::{
 
 /// Reads in one turn before others get theirs. What the turn has brought forth is written after each.
 const READS_PER_TURN: usize = 16;
-/// Reads thrown away at the end, so that closing a socket with unread bytes does not destroy the last answers on their way.
+/// Reads at the end: of what the peer has said last; then of what nobody wants any more, so that closing a socket with
+/// unread bytes does not destroy the last answers on their way.
 const READS_AT_THE_END: usize = 16;
 /// How long a peer that takes no answers is not read from.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -132,6 +133,9 @@ impl<H: Handler> Run<H> {
             }
             Turn::Run => {}
             Turn::Close(reason) => {
+                if matches!(reason, CloseReason::Io(_)) {
+                    connection.read_rest(&mut self.handler);
+                }
                 connection.begin_closing(reason);
             }
         }
@@ -247,6 +251,15 @@ impl Connection {
             Err(CloseReason::Remote)
         } else {
             Ok(frames)
+        }
+    }
+
+    /// Reads what the peer has said before it went away, which a failed write is the first to notice.
+    fn read_rest(&mut self, handler: &mut impl Handler) {
+        for _ in 0..READS_AT_THE_END {
+            if self.read(handler).is_err() {
+                return;
+            }
         }
     }
 

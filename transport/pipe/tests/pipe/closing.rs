@@ -90,6 +90,21 @@ async fn the_end_of_the_stream_is_the_peer_s_close() {
 }
 
 #[tokio::test]
+async fn what_a_peer_said_before_it_went_away_is_heard_although_writing_fails() {
+    let (left, right) = inproc_pair();
+    let (handler, mut record) = Recorder::new();
+    let (sender, driver) = pipe(left, QueueLimits::default());
+    let (last_words, _driver) = pipe(right, QueueLimits::default());
+    last_words.send(post(7, vec![])).unwrap();
+    drop((last_words, _driver));
+    // Written at once, in vain.
+    sender.send(post(1, vec![])).unwrap();
+    tokio::spawn(driver.run(handler));
+    assert_eq!(record.frame().await.header.id.0, 7);
+    assert!(matches!(record.closed().await, CloseReason::Io(_)));
+}
+
+#[tokio::test]
 async fn a_wrong_magic_closes_after_the_answers_to_what_came_before() {
     let (_, mut raw) = against_raw(Echo, QueueLimits::default()).await;
     let good = post(1, vec![5; 10]).to_bytes();
