@@ -34,10 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SPAN: Duration = Duration::from_millis(1500);
 
 fn main() {
-    let rounds = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(5);
+    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
     let servers = runtime::build(None).expect("a runtime");
     let clients = runtime::build(None).expect("a runtime");
     let bare = servers.block_on(serve_bare());
@@ -45,38 +42,10 @@ fn main() {
 
     let which = std::env::args().nth(2).unwrap_or_default();
     let loads = [
-        (
-            "1 x 1, 64 bytes",
-            Load {
-                connections: 1,
-                depth: 1,
-                payload: 64,
-            },
-        ),
-        (
-            "16 x 16, 64 bytes",
-            Load {
-                connections: 16,
-                depth: 16,
-                payload: 64,
-            },
-        ),
-        (
-            "16 x 1, 64 bytes",
-            Load {
-                connections: 16,
-                depth: 1,
-                payload: 64,
-            },
-        ),
-        (
-            "1 x 1, 1 MiB",
-            Load {
-                connections: 1,
-                depth: 1,
-                payload: 1 << 20,
-            },
-        ),
+        ("1 x 1, 64 bytes", Load { connections: 1, depth: 1, payload: 64 }),
+        ("16 x 16, 64 bytes", Load { connections: 16, depth: 16, payload: 64 }),
+        ("16 x 1, 64 bytes", Load { connections: 16, depth: 1, payload: 64 }),
+        ("1 x 1, 1 MiB", Load { connections: 1, depth: 1, payload: 1 << 20 }),
     ];
     for (name, load) in loads.into_iter().filter(|(name, _)| name.contains(&which)) {
         compare(name, rounds, &clients, bare, framed, load);
@@ -100,14 +69,7 @@ struct Load {
     payload: usize,
 }
 
-fn compare(
-    name: &str,
-    rounds: usize,
-    clients: &Runtime,
-    bare: SocketAddr,
-    framed: SocketAddr,
-    load: Load,
-) {
+fn compare(name: &str, rounds: usize, clients: &Runtime, bare: SocketAddr, framed: SocketAddr, load: Load) {
     let mut results = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (result, address) in results.iter_mut().zip([bare, framed]) {
@@ -137,17 +99,12 @@ fn median(mut results: Vec<(f64, f64)>) -> (f64, f64) {
 /// Runs the load; gives the median latency in microseconds and the calls a second.
 async fn measure(address: SocketAddr, load: Load) -> (f64, f64) {
     let until = Instant::now() + SPAN;
-    let tasks: Vec<_> = (0..load.connections)
-        .map(|_| tokio::spawn(client(address, load, until)))
-        .collect();
+    let tasks: Vec<_> = (0..load.connections).map(|_| tokio::spawn(client(address, load, until))).collect();
     let mut all = Histogram::<u64>::new(3).expect("valid precision");
     for task in tasks {
         all += task.await.expect("a client");
     }
-    (
-        all.value_at_quantile(0.5) as f64 / 1000.0,
-        all.len() as f64 / SPAN.as_secs_f64(),
-    )
+    (all.value_at_quantile(0.5) as f64 / 1000.0, all.len() as f64 / SPAN.as_secs_f64())
 }
 
 async fn client(address: SocketAddr, load: Load, until: Instant) -> Histogram<u64> {
@@ -169,27 +126,16 @@ async fn client(address: SocketAddr, load: Load, until: Instant) -> Histogram<u6
             pending %= frame.len();
             let now = Instant::now();
             // Exact for one call in flight; of several it is the time between answers, and only the rate is looked at.
-            latencies
-                .record_n((now - started).as_nanos() as u64, answers as u64)
-                .expect("in range");
+            latencies.record_n((now - started).as_nanos() as u64, answers as u64).expect("in range");
             started = now;
-            stream
-                .write_all(&burst[..answers * frame.len()])
-                .await
-                .expect("a peer that reads");
+            stream.write_all(&burst[..answers * frame.len()]).await.expect("a peer that reads");
         }
     }
     latencies
 }
 
 fn call(payload: usize) -> Frame {
-    Frame::call(
-        MessageId(1),
-        ServiceId(1),
-        ObjectId(1),
-        ActionId(100),
-        Payload::from(vec![7; payload]),
-    )
+    Frame::call(MessageId(1), ServiceId(1), ObjectId(1), ActionId(100), Payload::from(vec![7; payload]))
 }
 
 // === servers ===
@@ -235,13 +181,9 @@ async fn serve_framed() -> SocketAddr {
     address
 }
 
-async fn serve(
-    mut accepted: impl FnMut(Sender) + Send + 'static,
-) -> (SocketAddr, tokio::task::AbortHandle) {
+async fn serve(mut accepted: impl FnMut(Sender) + Send + 'static) -> (SocketAddr, tokio::task::AbortHandle) {
     let url = Url::parse("tcp://127.0.0.1:0");
-    let listener = Listener::bind(&url, &SocketOptions::default())
-        .await
-        .expect("a port");
+    let listener = Listener::bind(&url, &SocketOptions::default()).await.expect("a port");
     let address = listener.local_address().expect("an address");
     let task = tokio::spawn(async move {
         loop {
@@ -261,13 +203,10 @@ fn tasks(clients: &Runtime, framed: SocketAddr, connections: usize, depth: usize
         let mut callers = Vec::new();
         for _ in 0..connections {
             let url = Url::parse(&format!("tcp://{framed}"));
-            let carrier = connect(&url, &SocketOptions::default())
-                .await
-                .expect("a connection");
+            let carrier = connect(&url, &SocketOptions::default()).await.expect("a connection");
             let (sender, driver) = pipe(carrier, QueueLimits::default());
-            let (answered, mut answers): (Vec<_>, Vec<_>) = (0..depth)
-                .map(|_| tokio::sync::mpsc::channel::<Frame>(1))
-                .unzip();
+            let (answered, mut answers): (Vec<_>, Vec<_>) =
+                (0..depth).map(|_| tokio::sync::mpsc::channel::<Frame>(1)).unzip();
             tokio::spawn(driver.run(Answers(answered)));
             for (index, mut answer) in answers.drain(..).enumerate() {
                 let (sender, calls) = (sender.clone(), calls.clone());
@@ -318,14 +257,8 @@ fn fan_out(servers: &Runtime, clients: &Runtime, subscribers: usize, in_flight: 
     let (connected, connections) = std::sync::mpsc::channel();
     let (address, accepting) = servers.block_on(serve(move |sender| drop(connected.send(sender))));
     let received = Arc::new(Received::default());
-    let event = Frame::event(
-        MessageId(1),
-        ServiceId(2),
-        ObjectId(1),
-        ActionId(100),
-        Payload::from(vec![7; 16]),
-    )
-    .to_bytes();
+    let event =
+        Frame::event(MessageId(1), ServiceId(2), ObjectId(1), ActionId(100), Payload::from(vec![7; 16])).to_bytes();
     let length = event.len() as u64;
     let round = in_flight * subscribers as u64 * length;
     let readers: Vec<_> = (0..subscribers)

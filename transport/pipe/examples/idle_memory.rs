@@ -47,9 +47,7 @@ impl Handler for Echo {
 fn serve(count: usize) {
     runtime::build(None).expect("a runtime").block_on(async {
         let url = Url::parse("tcp://127.0.0.1:0");
-        let listener = Listener::bind(&url, &SocketOptions::default())
-            .await
-            .expect("a port");
+        let listener = Listener::bind(&url, &SocketOptions::default()).await.expect("a port");
         let address = listener.local_address().expect("an address");
         let before = resident();
         let mut peers = Command::new(std::env::current_exe().expect("this program"))
@@ -69,19 +67,13 @@ fn serve(count: usize) {
         while closed == 0 {
             closed = senders.iter().filter(|sender| sender.is_closed()).count();
             let after = resident();
-            println!(
-                "{count} connections: {} bytes resident each",
-                (after - before) * 1024 / count
-            );
+            println!("{count} connections: {} bytes resident each", (after - before) * 1024 / count);
             tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         }
         let _ = done.await;
         drop(senders);
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        println!(
-            "after close: {} KiB more than before",
-            resident().saturating_sub(before)
-        );
+        println!("after close: {} KiB more than before", resident().saturating_sub(before));
     });
 }
 
@@ -99,10 +91,7 @@ fn connect(address: &str, count: usize) {
         for _ in 0..count {
             let mut stream = TcpStream::connect(address).await.expect("a connection");
             stream.write_all(&frame).await.expect("a peer that reads");
-            stream
-                .read_exact(&mut vec![0; frame.len()])
-                .await
-                .expect("an answer");
+            stream.read_exact(&mut vec![0; frame.len()]).await.expect("an answer");
             streams.push(stream);
         }
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
@@ -112,12 +101,6 @@ fn connect(address: &str, count: usize) {
 /// Resident memory of this process in KiB.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("a size");
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|size| size.parse().ok())
-        .expect("a number")
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
 }

@@ -20,17 +20,11 @@ pub async fn connect(url: &Url, options: &SocketOptions) -> io::Result<Arc<dyn C
             Ok(Arc::new(crate::UnixCarrier::new(stream)?))
         }
         (Some(_), Some(_), Some(_)) => Err(invalid(format!("unsupported URL TCP scheme '{url}'"))),
-        _ => Err(invalid(format!(
-            "invalid URL '{url}' used to connect, this connection will result in an error"
-        ))),
+        _ => Err(invalid(format!("invalid URL '{url}' used to connect, this connection will result in an error"))),
     }
 }
 
-async fn connect_tcp(
-    host: &str,
-    port: u16,
-    options: &SocketOptions,
-) -> io::Result<Arc<dyn Carrier>> {
+async fn connect_tcp(host: &str, port: u16, options: &SocketOptions) -> io::Result<Arc<dyn Carrier>> {
     let mut failure = None;
     for address in addresses(host, port, options.ipv6).await? {
         match TcpStream::connect(address).await {

@@ -33,11 +33,7 @@ struct Counts {
 impl ConnectionCap {
     /// At most `per_source` unauthenticated connections from one address, and `total` from all.
     pub fn new(per_source: usize, total: usize) -> Self {
-        Self {
-            counts: Arc::default(),
-            per_source,
-            total,
-        }
+        Self { counts: Arc::default(), per_source, total }
     }
 
     /// Room for a connection from `peer`, or `None` when it has to be closed at once.
@@ -52,10 +48,7 @@ impl ConnectionCap {
         counts.total += 1;
         counts.by_source.insert(source, held + 1);
         drop(counts);
-        Some(ConnectionPermit {
-            counts: self.counts.clone(),
-            source,
-        })
+        Some(ConnectionPermit { counts: self.counts.clone(), source })
     }
 
     /// Permits held now.
@@ -95,9 +88,7 @@ impl Drop for ConnectionPermit {
 
 impl fmt::Debug for ConnectionPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionPermit")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("ConnectionPermit").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -124,9 +115,7 @@ mod tests {
     #[test]
     fn h9_the_total_is_capped_and_nothing_is_remembered_after_the_end() {
         let cap = ConnectionCap::new(10, 3);
-        let permits: Vec<_> = (0..5)
-            .filter_map(|last| cap.admit(&peer(last, 1)))
-            .collect();
+        let permits: Vec<_> = (0..5).filter_map(|last| cap.admit(&peer(last, 1))).collect();
         assert_eq!(permits.len(), 3);
         drop(permits);
         assert_eq!(cap.held(), 0);

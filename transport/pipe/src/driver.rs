@@ -31,10 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Frames may be sent at once; they are received when the [`Driver`] runs.
 pub fn pipe(carrier: Arc<dyn Carrier>, limits: QueueLimits) -> (Sender, Driver) {
     let sender = Sender::new(carrier.clone(), limits);
-    let driver = Driver {
-        ending: Ending(sender.clone()),
-        carrier,
-    };
+    let driver = Driver { ending: Ending(sender.clone()), carrier };
     (sender, driver)
 }
 
@@ -121,10 +118,7 @@ impl<H: Handler> Run<H> {
     /// One turn: time, what waits to be written, what has arrived. Ready when the pipe is to be closed.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
         let connection = &mut self.connection;
-        match connection
-            .sender()
-            .begin_turn(context.waker(), !self.waited)
-        {
+        match connection.sender().begin_turn(context.waker(), !self.waited) {
             Turn::Later => {
                 // Goes behind the tasks which are about to send more.
                 self.waited = true;
@@ -176,21 +170,14 @@ impl<H: Handler> Drop for Run<H> {
         }
         self.finished = true;
         let asked = self.connection.sender().end();
-        let reason = self
-            .connection
-            .closing
-            .take()
-            .or(asked)
-            .unwrap_or(CloseReason::Local);
+        let reason = self.connection.closing.take().or(asked).unwrap_or(CloseReason::Local);
         self.handler.on_closed(reason);
     }
 }
 
 impl<H: Handler> fmt::Debug for Run<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run")
-            .field("sender", self.connection.sender())
-            .finish_non_exhaustive()
+        f.debug_struct("Run").field("sender", self.connection.sender()).finish_non_exhaustive()
     }
 }
 
@@ -200,11 +187,7 @@ impl Connection {
     }
 
     /// Everything an open pipe has to do in a turn.
-    fn pump(
-        &mut self,
-        handler: &mut impl Handler,
-        context: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
+    fn pump(&mut self, handler: &mut impl Handler, context: &mut Context<'_>) -> Result<(), CloseReason> {
         let mut progress = self.poll_write(None, context)?;
         for _ in 0..READS_PER_TURN {
             if self.is_congested(progress) {
@@ -223,10 +206,8 @@ impl Connection {
 
     /// Reads once and hands over what has come. Says how many frames those were.
     fn read(&mut self, handler: &mut impl Handler) -> Result<usize, CloseReason> {
-        let (arrival, mut batch) = self
-            .reassembly
-            .read(&*self.carrier)
-            .map_err(|error| CloseReason::Io(error.into()))?;
+        let (arrival, mut batch) =
+            self.reassembly.read(&*self.carrier).map_err(|error| CloseReason::Io(error.into()))?;
         let mut frames = 0;
         let mut outcome = Ok(());
         if arrival == Arrival::Bytes {
@@ -247,11 +228,7 @@ impl Connection {
         }
         self.reassembly.finish(batch);
         outcome?;
-        if arrival == Arrival::End {
-            Err(CloseReason::Remote)
-        } else {
-            Ok(frames)
-        }
+        if arrival == Arrival::End { Err(CloseReason::Remote) } else { Ok(frames) }
     }
 
     /// Reads what the peer has said before it went away, which a failed write is the first to notice.
@@ -264,11 +241,7 @@ impl Connection {
     }
 
     /// Writes what waits, as far as the carrier takes it, and asks to be woken for the rest.
-    fn poll_write(
-        &mut self,
-        bursts: Option<bool>,
-        context: &mut Context<'_>,
-    ) -> Result<Progress, CloseReason> {
+    fn poll_write(&mut self, bursts: Option<bool>, context: &mut Context<'_>) -> Result<Progress, CloseReason> {
         let mut progress = self.sender().flush(bursts, false);
         while progress == Progress::Blocked {
             match self.carrier.poll_write_ready(context) {
@@ -281,16 +254,9 @@ impl Connection {
     }
 
     /// Keeps the timer at what the handler wants, and tells it when the time has come.
-    fn poll_alarm(
-        &mut self,
-        handler: &mut impl Handler,
-        context: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
+    fn poll_alarm(&mut self, handler: &mut impl Handler, context: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
-            let patience = self
-                .congestion
-                .as_ref()
-                .and_then(|congestion| congestion.until);
+            let patience = self.congestion.as_ref().and_then(|congestion| congestion.until);
             let wanted = handler.poll_timeout();
             let Some(at) = wanted.into_iter().chain(patience).min() else {
                 self.alarm = None;
@@ -324,10 +290,7 @@ impl Connection {
                 alarm.sleep.as_mut().reset(at.into());
                 alarm
             }
-            none => none.insert(Alarm {
-                at,
-                sleep: Box::pin(tokio::time::sleep_until(at.into())),
-            }),
+            none => none.insert(Alarm { at, sleep: Box::pin(tokio::time::sleep_until(at.into())) }),
         };
         alarm.sleep.as_mut().poll(context)
     }
@@ -340,10 +303,7 @@ impl Connection {
 
     /// Writes what was sent before the end, unless there is nobody to write to, and not for longer than the limit.
     fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if matches!(
-            self.closing,
-            Some(CloseReason::Io(_) | CloseReason::SlowConsumer)
-        ) {
+        if matches!(self.closing, Some(CloseReason::Io(_) | CloseReason::SlowConsumer)) {
             return Poll::Ready(());
         }
         match self.poll_write(None, context) {
@@ -364,11 +324,7 @@ impl Connection {
     /// A peer that is itself held up by the answers it owes us would wait for ever: when it has taken nothing for
     /// [`PATIENCE`], it is read from again.
     fn is_congested(&mut self, progress: Progress) -> bool {
-        let queued = if progress == Progress::Blocked {
-            self.sender().queued_bytes()
-        } else {
-            0
-        };
+        let queued = if progress == Progress::Blocked { self.sender().queued_bytes() } else { 0 };
         if queued <= self.sender().limits().max_bytes / 2 {
             self.congestion = None;
             return false;
@@ -376,10 +332,7 @@ impl Connection {
         match &mut self.congestion {
             Some(congestion) if queued >= congestion.queued => congestion.until.is_some(),
             other => {
-                *other = Some(Congestion {
-                    queued,
-                    until: Some(Instant::now() + PATIENCE),
-                });
+                *other = Some(Congestion { queued, until: Some(Instant::now() + PATIENCE) });
                 true
             }
         }

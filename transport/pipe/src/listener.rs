@@ -45,28 +45,16 @@ impl Listener {
             (Some("tcp"), Some(host), Some(port)) => {
                 let listener = bind_tcp(host, port, options).await?;
                 let port = listener.local_addr()?.port();
-                let url = Url {
-                    port: Some(port),
-                    ..url.clone()
-                };
-                Ok(Self {
-                    socket: ListeningSocket::Tcp(listener),
-                    url,
-                    options: options.clone(),
-                })
+                let url = Url { port: Some(port), ..url.clone() };
+                Ok(Self { socket: ListeningSocket::Tcp(listener), url, options: options.clone() })
             }
             #[cfg(unix)]
             (Some("unix"), Some(path), None) if !path.is_empty() => {
                 let socket = unix::UnixSocket::bind(path.into()).await?;
-                Ok(Self {
-                    socket: ListeningSocket::Unix(socket),
-                    url: url.clone(),
-                    options: options.clone(),
-                })
+                Ok(Self { socket: ListeningSocket::Unix(socket), url: url.clone(), options: options.clone() })
             }
             _ => {
-                let text =
-                    format!("cannot create TCP server from unrecognized scheme in URL '{url}'");
+                let text = format!("cannot create TCP server from unrecognized scheme in URL '{url}'");
                 Err(io::Error::new(io::ErrorKind::InvalidInput, text))
             }
         }
@@ -74,16 +62,9 @@ impl Listener {
 
     /// Opens `count` listeners on the same port (SO_REUSEPORT): the kernel spreads new connections over them, and each is
     /// accepted from by a task of its own. One listener where the URL is not TCP.
-    pub async fn bind_group(
-        url: &Url,
-        options: &SocketOptions,
-        count: usize,
-    ) -> io::Result<Vec<Self>> {
+    pub async fn bind_group(url: &Url, options: &SocketOptions, count: usize) -> io::Result<Vec<Self>> {
         let is_tcp = url.scheme.as_deref() == Some("tcp");
-        let options = SocketOptions {
-            reuse_port: options.reuse_port || (is_tcp && count > 1),
-            ..options.clone()
-        };
+        let options = SocketOptions { reuse_port: options.reuse_port || (is_tcp && count > 1), ..options.clone() };
         let first = Self::bind(url, &options).await?;
         let url = first.url.clone();
         let mut group = vec![first];
@@ -134,16 +115,11 @@ impl Listener {
     ///
     /// Interfaces come and go: ask again every five seconds and publish what has changed (spec 1.7).
     pub fn endpoints(&self) -> io::Result<Vec<Url>> {
-        let wildcard = self
-            .local_address()
-            .is_some_and(|address| address.ip().is_unspecified());
+        let wildcard = self.local_address().is_some_and(|address| address.ip().is_unspecified());
         if !wildcard {
             return Ok(vec![self.url.clone()]);
         }
-        let on = |ip: Ipv4Addr| Url {
-            host: Some(ip.to_string()),
-            ..self.url.clone()
-        };
+        let on = |ip: Ipv4Addr| Url { host: Some(ip.to_string()), ..self.url.clone() };
         Ok(interface_addresses()?.into_iter().map(on).collect())
     }
 
@@ -171,11 +147,7 @@ async fn bind_tcp(host: &str, port: u16, options: &SocketOptions) -> io::Result<
 }
 
 fn bind_address(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // On Windows the option would let others take a port that is in use.
     #[cfg(unix)]
     {
@@ -244,12 +216,8 @@ mod unix {
     /// Whether there is a socket at `path` that nobody listens on any more.
     async fn is_abandoned(path: &Path) -> bool {
         // Other kinds of files refuse connections too, and are not ours to remove.
-        let is_socket =
-            std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-        let refusal = UnixStream::connect(path)
-            .await
-            .err()
-            .map(|error| error.kind());
+        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+        let refusal = UnixStream::connect(path).await.err().map(|error| error.kind());
         is_socket && refusal == Some(io::ErrorKind::ConnectionRefused)
     }
 
@@ -267,61 +235,34 @@ mod tests {
 
     #[tokio::test]
     async fn the_port_obtained_is_advertised_with_the_host_as_given() {
-        let listener = Listener::bind(&url("tcp://localhost:0"), &SocketOptions::default())
-            .await
-            .unwrap();
+        let listener = Listener::bind(&url("tcp://localhost:0"), &SocketOptions::default()).await.unwrap();
         let port = listener.local_address().unwrap().port();
-        assert_eq!(
-            listener.endpoints().unwrap(),
-            [url(&format!("tcp://localhost:{port}"))]
-        );
+        assert_eq!(listener.endpoints().unwrap(), [url(&format!("tcp://localhost:{port}"))]);
     }
 
     #[tokio::test]
     async fn a_wildcard_address_is_advertised_as_those_of_the_interfaces() {
-        let listener = Listener::bind(&url("tcp://0.0.0.0:0"), &SocketOptions::default())
-            .await
-            .unwrap();
+        let listener = Listener::bind(&url("tcp://0.0.0.0:0"), &SocketOptions::default()).await.unwrap();
         let port = listener.local_address().unwrap().port();
         let endpoints = listener.endpoints().unwrap();
         assert!(endpoints.contains(&url(&format!("tcp://127.0.0.1:{port}"))));
-        assert!(
-            !endpoints
-                .iter()
-                .any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0"))
-        );
+        assert!(!endpoints.iter().any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0")));
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn a_group_of_listeners_shares_one_port() {
-        let group = Listener::bind_group(&url("tcp://127.0.0.1:0"), &SocketOptions::default(), 3)
-            .await
-            .unwrap();
+        let group = Listener::bind_group(&url("tcp://127.0.0.1:0"), &SocketOptions::default(), 3).await.unwrap();
         assert_eq!(group.len(), 3);
-        assert!(
-            group
-                .iter()
-                .all(|listener| listener.local_url() == group[0].local_url())
-        );
+        assert!(group.iter().all(|listener| listener.local_url() == group[0].local_url()));
     }
 
     #[tokio::test]
     async fn an_unknown_scheme_is_refused_in_libqi_s_words() {
-        let error = Listener::bind(&url("udp://127.0.0.1:0"), &SocketOptions::default())
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot create TCP server from unrecognized scheme in URL 'udp://127.0.0.1:0'"
-        );
-        let error = crate::connect(&url("udp://127.0.0.1:1"), &SocketOptions::default())
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unsupported URL TCP scheme 'udp://127.0.0.1:1'"
-        );
+        let error = Listener::bind(&url("udp://127.0.0.1:0"), &SocketOptions::default()).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot create TCP server from unrecognized scheme in URL 'udp://127.0.0.1:0'");
+        let error = crate::connect(&url("udp://127.0.0.1:1"), &SocketOptions::default()).await.unwrap_err();
+        assert_eq!(error.to_string(), "unsupported URL TCP scheme 'udp://127.0.0.1:1'");
     }
 
     #[cfg(unix)]
@@ -331,21 +272,13 @@ mod tests {
         let path = folder.path().join("bus");
         let url = url(&format!("unix://{}", path.display()));
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let listener = Listener::bind(&url, &SocketOptions::default())
-            .await
-            .unwrap();
-        let error = Listener::bind(&url, &SocketOptions::default())
-            .await
-            .unwrap_err();
+        let listener = Listener::bind(&url, &SocketOptions::default()).await.unwrap();
+        let error = Listener::bind(&url, &SocketOptions::default()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         drop(listener);
         assert!(!path.exists());
         std::fs::write(&path, "somebody's file").unwrap();
-        assert!(
-            Listener::bind(&url, &SocketOptions::default())
-                .await
-                .is_err()
-        );
+        assert!(Listener::bind(&url, &SocketOptions::default()).await.is_err());
         assert!(path.exists());
     }
 

@@ -59,9 +59,7 @@ struct Pool {
 
 /// `None` where the system refuses threads; work is done inline then.
 static POOL: LazyLock<Option<Pool>> = LazyLock::new(|| {
-    let threads = ThreadPoolBuilder::new()
-        .thread_name(|index| format!("keyway-cpu-{index}"))
-        .build();
+    let threads = ThreadPoolBuilder::new().thread_name(|index| format!("keyway-cpu-{index}")).build();
     match threads {
         Ok(threads) => {
             let room = Semaphore::new(threads.current_num_threads() * JOBS_PER_THREAD);
@@ -83,26 +81,18 @@ mod tests {
     #[tokio::test]
     async fn cheap_work_stays_on_the_thread() {
         let here = thread::current().id();
-        assert_eq!(
-            run(Duration::from_micros(5), move || thread::current().id()).await,
-            here
-        );
+        assert_eq!(run(Duration::from_micros(5), move || thread::current().id()).await, here);
     }
 
     #[tokio::test]
     async fn dear_work_goes_to_the_pool() {
         let here = thread::current().id();
-        assert_ne!(
-            run(Duration::from_millis(5), move || thread::current().id()).await,
-            here
-        );
+        assert_ne!(run(Duration::from_millis(5), move || thread::current().id()).await, here);
     }
 
     #[tokio::test]
     async fn more_work_than_the_bound_is_all_done() {
-        let jobs: Vec<_> = (0..500_u64)
-            .map(|n| tokio::spawn(run(Duration::from_millis(1), move || n)))
-            .collect();
+        let jobs: Vec<_> = (0..500_u64).map(|n| tokio::spawn(run(Duration::from_millis(1), move || n))).collect();
         let mut sum = 0;
         for job in jobs {
             sum += job.await.unwrap();
@@ -112,9 +102,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_the_work_reaches_its_caller_only() {
-        let job = tokio::spawn(run(Duration::from_millis(1), || {
-            panic!("as the test wants")
-        }));
+        let job = tokio::spawn(run(Duration::from_millis(1), || panic!("as the test wants")));
         assert!(job.await.unwrap_err().is_panic());
         assert_eq!(run(Duration::from_millis(1), || 7).await, 7);
     }

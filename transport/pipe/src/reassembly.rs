@@ -49,11 +49,7 @@ pub(crate) struct Batch {
 impl Reassembly {
     /// Reads once. Frames are then taken from the batch, which is given back to [`finish`](Self::finish).
     pub(crate) fn read(&mut self, carrier: &dyn Carrier) -> io::Result<(Arrival, Batch)> {
-        let mut batch = Batch {
-            scratch: scratch::READ.take(),
-            taken: 0,
-            large: None,
-        };
+        let mut batch = Batch { scratch: scratch::READ.take(), taken: 0, large: None };
         let outcome = if self.partial.len() >= BEGINNING {
             self.read_large(carrier, &mut batch)
         } else {
@@ -64,12 +60,7 @@ impl Reassembly {
         match outcome {
             Ok(0) => Ok((Arrival::End, batch)),
             Ok(_) => Ok((Arrival::Bytes, batch)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 Ok((Arrival::Nothing, batch))
             }
             Err(error) => {
@@ -81,10 +72,7 @@ impl Reassembly {
 
     /// Keeps what is left of a batch.
     pub(crate) fn finish(&mut self, batch: Batch) {
-        debug_assert!(
-            batch.large.is_none(),
-            "a batch is finished when it has no frame left"
-        );
+        debug_assert!(batch.large.is_none(), "a batch is finished when it has no frame left");
         let rest = &batch.scratch[batch.taken..];
         if !rest.is_empty() {
             self.partial = BytesMut::with_capacity(room(rest));
@@ -125,10 +113,7 @@ impl Batch {
                 return Ok(None);
             };
             let payload = large.freeze().slice(Header::SIZE..);
-            return Ok(Some(Frame {
-                header,
-                payload: Payload::from(payload),
-            }));
+            return Ok(Some(Frame { header, payload: Payload::from(payload) }));
         }
         let rest = &self.scratch[self.taken..];
         let Some(header) = header(rest, limit)? else {
@@ -140,16 +125,9 @@ impl Batch {
         };
         // Copied: a payload that somebody keeps (a name, a property) must not keep 64 KiB with it, and the buffer is free
         // for the next read.
-        let payload = if payload.is_empty() {
-            Bytes::new()
-        } else {
-            Bytes::copy_from_slice(payload)
-        };
+        let payload = if payload.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(payload) };
         self.taken += total;
-        Ok(Some(Frame {
-            header,
-            payload: Payload::from(payload),
-        }))
+        Ok(Some(Frame { header, payload: Payload::from(payload) }))
     }
 }
 
@@ -160,10 +138,7 @@ fn header(bytes: &[u8], limit: u32) -> Result<Option<Header>, FrameError> {
     };
     let header = Header::decode(bytes)?;
     if header.size > limit {
-        return Err(FrameError::PayloadTooLarge {
-            size: header.size,
-            limit,
-        });
+        return Err(FrameError::PayloadTooLarge { size: header.size, limit });
     }
     Ok(Some(header))
 }
@@ -178,11 +153,8 @@ fn announced(bytes: &[u8]) -> usize {
 
 /// How large a buffer for the frame that begins with `bytes` may be by now.
 fn room(bytes: &[u8]) -> usize {
-    let allowed = if bytes.len() < BEGINNING {
-        bytes.len()
-    } else {
-        FIRST_ROOM.max(bytes.len().saturating_mul(GROWTH))
-    };
+    let allowed =
+        if bytes.len() < BEGINNING { bytes.len() } else { FIRST_ROOM.max(bytes.len().saturating_mul(GROWTH)) };
     announced(bytes).min(allowed).max(bytes.len())
 }
 
@@ -198,13 +170,7 @@ mod tests {
     const LIMIT: u32 = 1 << 24;
 
     fn frame(id: u32, payload: usize) -> Frame {
-        Frame::call(
-            MessageId(id),
-            ServiceId(1),
-            ObjectId(1),
-            ActionId(100),
-            Payload::from(vec![id as u8; payload]),
-        )
+        Frame::call(MessageId(id), ServiceId(1), ObjectId(1), ActionId(100), Payload::from(vec![id as u8; payload]))
     }
 
     /// Reads until nothing is left, and takes all frames.
@@ -224,25 +190,18 @@ mod tests {
 
     #[test]
     fn frames_come_out_whole_however_they_are_cut() {
-        let frames: Vec<_> = [0, 1, 64, 5_000, 70_000, 3, 300_000, 0]
-            .iter()
-            .zip(1..)
-            .map(|(&size, id)| frame(id, size))
-            .collect();
+        let frames: Vec<_> =
+            [0, 1, 64, 5_000, 70_000, 3, 300_000, 0].iter().zip(1..).map(|(&size, id)| frame(id, size)).collect();
         let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.to_bytes()).collect();
         for cut in [1, 27, 28, 29, 1000, 65_536, 65_537, 200_000, bytes.len()] {
             let (left, right) = inproc_pair();
             let mut reassembly = Reassembly::default();
             let mut received = Vec::new();
             for part in bytes.chunks(cut) {
-                assert_eq!(
-                    left.try_write_vectored(&[IoSlice::new(part)]).unwrap(),
-                    part.len().min(256 * 1024)
-                );
+                assert_eq!(left.try_write_vectored(&[IoSlice::new(part)]).unwrap(), part.len().min(256 * 1024));
                 received.extend(receive(&mut reassembly, &right));
                 if part.len() > 256 * 1024 {
-                    left.try_write_vectored(&[IoSlice::new(&part[256 * 1024..])])
-                        .unwrap();
+                    left.try_write_vectored(&[IoSlice::new(&part[256 * 1024..])]).unwrap();
                     received.extend(receive(&mut reassembly, &right));
                 }
             }
@@ -259,12 +218,10 @@ mod tests {
         let (left, right) = inproc_pair();
         let mut reassembly = Reassembly::default();
         let bytes = frame(1, 1 << 24).to_bytes();
-        left.try_write_vectored(&[IoSlice::new(&bytes[..Header::SIZE])])
-            .unwrap();
+        left.try_write_vectored(&[IoSlice::new(&bytes[..Header::SIZE])]).unwrap();
         assert!(receive(&mut reassembly, &right).is_empty());
         assert!(reassembly.partial.capacity() < 1024);
-        left.try_write_vectored(&[IoSlice::new(&bytes[Header::SIZE..8_000])])
-            .unwrap();
+        left.try_write_vectored(&[IoSlice::new(&bytes[Header::SIZE..8_000])]).unwrap();
         assert!(receive(&mut reassembly, &right).is_empty());
         assert!(reassembly.partial.capacity() <= 2 * FIRST_ROOM);
     }
@@ -284,19 +241,11 @@ mod tests {
     fn a_payload_above_the_limit_and_a_wrong_magic_are_errors() {
         let (left, right) = inproc_pair();
         let mut reassembly = Reassembly::default();
-        left.try_write_vectored(&[IoSlice::new(&frame(1, 100).to_bytes()[..Header::SIZE])])
-            .unwrap();
+        left.try_write_vectored(&[IoSlice::new(&frame(1, 100).to_bytes()[..Header::SIZE])]).unwrap();
         let (_, mut batch) = reassembly.read(&*right).unwrap();
-        assert!(matches!(
-            batch.next(99),
-            Err(FrameError::PayloadTooLarge {
-                size: 100,
-                limit: 99
-            })
-        ));
+        assert!(matches!(batch.next(99), Err(FrameError::PayloadTooLarge { size: 100, limit: 99 })));
         let (left, right) = inproc_pair();
-        left.try_write_vectored(&[IoSlice::new(&[0; Header::SIZE])])
-            .unwrap();
+        left.try_write_vectored(&[IoSlice::new(&[0; Header::SIZE])]).unwrap();
         let (_, mut batch) = reassembly.read(&*right).unwrap();
         assert!(matches!(batch.next(LIMIT), Err(FrameError::BadMagic)));
     }

@@ -12,9 +12,7 @@ pub(crate) async fn addresses(host: &str, port: u16, ipv6: bool) -> io::Result<V
         Ok(ip) => vec![(ip, port).into()],
         Err(_) => {
             let resolved = tokio::net::lookup_host((host, port)).await?;
-            resolved
-                .filter(|address| ipv6 || address.is_ipv4())
-                .collect()
+            resolved.filter(|address| ipv6 || address.is_ipv4()).collect()
         }
     };
     if found.is_empty() {
@@ -45,20 +43,11 @@ mod tests {
     #[tokio::test]
     async fn names_resolve_to_ipv4_addresses_by_default() {
         let found = addresses("localhost", 9559, false).await.unwrap();
-        assert!(
-            !found.is_empty()
-                && found
-                    .iter()
-                    .all(|address| address.is_ipv4() && address.port() == 9559)
-        );
+        assert!(!found.is_empty() && found.iter().all(|address| address.is_ipv4() && address.port() == 9559));
     }
 
     #[test]
     fn the_loopback_interface_is_among_the_addresses() {
-        assert!(
-            interface_addresses()
-                .unwrap()
-                .contains(&Ipv4Addr::LOCALHOST)
-        );
+        assert!(interface_addresses().unwrap().contains(&Ipv4Addr::LOCALHOST));
     }
 }

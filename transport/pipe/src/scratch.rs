@@ -26,8 +26,7 @@ thread_local! {
 impl Scratch {
     /// Takes the thread's buffer, or a new one where it is in use further up the stack.
     pub(crate) fn take(&self) -> BytesMut {
-        self.take_present()
-            .unwrap_or_else(|| BytesMut::with_capacity(SIZE))
+        self.take_present().unwrap_or_else(|| BytesMut::with_capacity(SIZE))
     }
 
     /// Takes the thread's buffer if it is there.

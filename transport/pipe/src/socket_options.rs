@@ -33,13 +33,7 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self {
-            nodelay: true,
-            ping_timeout: Some(DEFAULT_PING_TIMEOUT),
-            reuse_port: false,
-            backlog: 4096,
-            ipv6: false,
-        }
+        Self { nodelay: true, ping_timeout: Some(DEFAULT_PING_TIMEOUT), reuse_port: false, backlog: 4096, ipv6: false }
     }
 }
 
@@ -76,9 +70,7 @@ fn ping_timeout(text: Option<&str>) -> Option<Duration> {
     match text.and_then(|text| text.trim().parse().ok()) {
         None => Some(DEFAULT_PING_TIMEOUT),
         Some(0) => None,
-        Some(seconds) => Some(
-            Duration::from_secs(seconds).clamp(LEAST_PING_TIMEOUT, Duration::from_secs(86_400)),
-        ),
+        Some(seconds) => Some(Duration::from_secs(seconds).clamp(LEAST_PING_TIMEOUT, Duration::from_secs(86_400))),
     }
 }
 
@@ -101,23 +93,12 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = SockRef::from(&stream);
-        SocketOptions::default()
-            .apply(&SockRef::from(&stream))
-            .unwrap();
+        SocketOptions::default().apply(&SockRef::from(&stream)).unwrap();
         assert!(socket.tcp_nodelay().unwrap());
         assert!(socket.keepalive().unwrap());
-        assert_eq!(
-            socket.tcp_keepalive_time().unwrap(),
-            Duration::from_secs(30)
-        );
-        assert_eq!(
-            socket.tcp_keepalive_interval().unwrap(),
-            Duration::from_secs(3)
-        );
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(3));
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 10);
-        assert_eq!(
-            socket.tcp_user_timeout().unwrap(),
-            Some(Duration::from_secs(30))
-        );
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
     }
 }

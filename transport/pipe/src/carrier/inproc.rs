@@ -20,14 +20,8 @@ const KEPT: usize = 4 * 1024;
 /// Makes two connected carriers.
 pub fn pair() -> (Arc<dyn Carrier>, Arc<dyn Carrier>) {
     let (there, back) = (Arc::new(Lane::default()), Arc::new(Lane::default()));
-    let first = InprocCarrier {
-        incoming: back.clone(),
-        outgoing: there.clone(),
-    };
-    let second = InprocCarrier {
-        incoming: there,
-        outgoing: back,
-    };
+    let first = InprocCarrier { incoming: back.clone(), outgoing: there.clone() };
+    let second = InprocCarrier { incoming: there, outgoing: back };
     (Arc::new(first), Arc::new(second))
 }
 
@@ -64,11 +58,7 @@ impl Carrier for InprocCarrier {
     fn try_read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         let mut lane = self.incoming.0.lock();
         if lane.buffer.is_empty() {
-            return if lane.ended {
-                Ok(0)
-            } else {
-                Err(io::ErrorKind::WouldBlock.into())
-            };
+            return if lane.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let length = lane.buffer.len().min(buffer.capacity() - buffer.len());
         buffer.extend_from_slice(&lane.buffer[..length]);
@@ -174,10 +164,7 @@ mod tests {
     fn a_full_lane_blocks_the_writer_until_something_is_read() {
         let (left, right) = pair();
         let much = vec![7; CAPACITY + 1];
-        assert_eq!(
-            left.try_write_vectored(&[IoSlice::new(&much)]).unwrap(),
-            CAPACITY
-        );
+        assert_eq!(left.try_write_vectored(&[IoSlice::new(&much)]).unwrap(), CAPACITY);
         let error = left.try_write_vectored(&[IoSlice::new(b"x")]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         let mut context = Context::from_waker(Waker::noop());

@@ -106,13 +106,8 @@ pub(crate) fn read_to_the_edge(
     let outcome = clear(&mut || {
         let taken = read(buffer)?;
         length = Some(taken);
-        let emptied =
-            cfg!(any(target_os = "linux", target_os = "android")) && 0 < taken && taken < room;
-        if emptied {
-            Err(io::ErrorKind::WouldBlock.into())
-        } else {
-            Ok(())
-        }
+        let emptied = cfg!(any(target_os = "linux", target_os = "android")) && 0 < taken && taken < room;
+        if emptied { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
     match (length, outcome) {
         (Some(length), _) => Ok(length),

@@ -24,14 +24,8 @@ impl UnixCarrier {
     /// Takes over a connected stream.
     pub fn new(stream: UnixStream) -> io::Result<Self> {
         let address = stream.peer_addr()?;
-        let path = address
-            .as_pathname()
-            .map(|path| path.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        Ok(Self {
-            stream,
-            peer: PeerAddress::Unix(path.into()),
-        })
+        let path = address.as_pathname().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { stream, peer: PeerAddress::Unix(path.into()) })
     }
 }
 

@@ -46,10 +46,7 @@ pub struct QueueLimits {
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 * 1024 * 1024,
-            linger: Duration::from_secs(1),
-        }
+        Self { max_bytes: 64 * 1024 * 1024, linger: Duration::from_secs(1) }
     }
 }
 
@@ -163,21 +160,14 @@ impl Sender {
     /// Sends a frame.
     ///
     /// When nothing waits it is written here and now; what the carrier does not take waits for the driver.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a frame is sent once: its payload may stay in the queue"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "a frame is sent once: its payload may stay in the queue")]
     pub fn send(&self, frame: Frame) -> Result<(), SendError> {
         if u32::try_from(frame.payload.len()).is_err() {
             return Err(SendError::TooLarge);
         }
         let mut state = self.admit()?;
         let at_once = state.is_idle() && !state.bursts && state.lone < LONE_FRAMES;
-        let soon = if at_once || state.is_corked_for_writing() {
-            Soon::Written
-        } else {
-            Soon::Waiting
-        };
+        let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
         state.queued += Header::SIZE + frame.payload.len();
         state.queue.push_frame(&frame, soon);
         if at_once {
@@ -257,11 +247,7 @@ impl Sender {
     /// Begins a turn of the driver, corked; [`end_turn`](Self::end_turn) ends it, unless the answer is [`Turn::Later`].
     pub(crate) fn begin_turn(&self, driver: &Waker, may_wait: bool) -> Turn {
         let mut state = self.0.state.lock();
-        if !state
-            .driver
-            .as_ref()
-            .is_some_and(|known| known.will_wake(driver))
-        {
+        if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
             state.driver = Some(driver.clone());
         }
         let asked = matches!(state.closing, Closing::Asked(_));
@@ -290,11 +276,7 @@ impl Sender {
         if writable {
             state.blocked = false;
         }
-        if state.blocked {
-            Progress::Blocked
-        } else {
-            self.write(state, Writer::Driver)
-        }
+        if state.blocked { Progress::Blocked } else { self.write(state, Writer::Driver) }
     }
 
     /// Ends the driver's turn. When the carrier has become blocked only now, the driver needs another one.
@@ -314,11 +296,7 @@ impl Sender {
     pub(crate) fn end(&self) -> Option<CloseReason> {
         let mut state = self.0.state.lock();
         let closing = std::mem::replace(&mut state.closing, Closing::Ended);
-        let dropped = (
-            state.carrier.take(),
-            std::mem::take(&mut state.queue),
-            state.driver.take(),
-        );
+        let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
         state.queued = 0;
         drop(state);
         // The last owner of a socket closes it: a system call, not to be made with the lock held.
@@ -451,9 +429,6 @@ impl Drop for Cork<'_> {
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender")
-            .field("id", &self.0.id)
-            .field("peer", &self.0.peer)
-            .finish_non_exhaustive()
+        f.debug_struct("Sender").field("id", &self.0.id).field("peer", &self.0.peer).finish_non_exhaustive()
     }
 }

@@ -42,13 +42,8 @@ impl Queue {
 
     /// Encodes a frame to the end. Its header's size is that of its payload.
     pub(super) fn push_frame(&mut self, frame: &Frame, soon: Soon) {
-        let header = Header {
-            size: frame.payload.len().try_into().unwrap_or(u32::MAX),
-            ..frame.header
-        }
-        .encode();
-        self.tail_for(Header::SIZE + frame.payload.len().min(LINKED), soon)
-            .extend_from_slice(&header);
+        let header = Header { size: frame.payload.len().try_into().unwrap_or(u32::MAX), ..frame.header }.encode();
+        self.tail_for(Header::SIZE + frame.payload.len().min(LINKED), soon).extend_from_slice(&header);
         for chunk in frame.payload.chunks() {
             if chunk.len() >= LINKED {
                 self.seal_tail();
@@ -67,8 +62,7 @@ impl Queue {
         if self.tail.is_empty() {
             self.pieces.push_back(bytes);
         } else if bytes.len() < LINKED {
-            self.tail_for(bytes.len(), Soon::Waiting)
-                .extend_from_slice(&bytes);
+            self.tail_for(bytes.len(), Soon::Waiting).extend_from_slice(&bytes);
         } else {
             self.seal_tail();
             self.pieces.push_back(bytes);
@@ -88,11 +82,7 @@ impl Queue {
     /// Writes until everything is written or the carrier takes no more; says how many bytes it took.
     ///
     /// `WouldBlock` is no error here: the rest stays in the queue.
-    pub(super) fn write_to(
-        &mut self,
-        carrier: &dyn Carrier,
-        written: &mut usize,
-    ) -> io::Result<()> {
+    pub(super) fn write_to(&mut self, carrier: &dyn Carrier, written: &mut usize) -> io::Result<()> {
         while !self.is_empty() {
             let length = match self.write_once(carrier) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -144,10 +134,7 @@ impl Queue {
         let linked = self.pieces.iter().skip(copied).map(|piece| &piece[..]);
         let first = (copied > 0).then_some(&gathered[..]);
         let last = (!self.tail.is_empty()).then_some(&self.tail[..]);
-        for (slot, slice) in slices
-            .iter_mut()
-            .zip(first.into_iter().chain(linked).chain(last))
-        {
+        for (slot, slice) in slices.iter_mut().zip(first.into_iter().chain(linked).chain(last)) {
             *slot = IoSlice::new(slice);
             used += 1;
         }
@@ -168,8 +155,7 @@ impl Queue {
         if length == self.tail.len() {
             self.tail.clear();
         } else if length > 0 {
-            self.pieces
-                .push_back(Bytes::copy_from_slice(&self.tail[length..]));
+            self.pieces.push_back(Bytes::copy_from_slice(&self.tail[length..]));
             self.tail.clear();
         }
     }

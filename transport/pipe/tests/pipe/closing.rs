@@ -22,10 +22,7 @@ async fn what_was_sent_before_closing_arrives_and_nothing_after() {
         }
         sender.close(CloseReason::Local);
         assert_eq!(sender.send(post(99, vec![])), Err(SendError::Closed));
-        assert_eq!(
-            sender.send_shared(post(99, vec![]).to_bytes()),
-            Err(SendError::Closed)
-        );
+        assert_eq!(sender.send_shared(post(99, vec![]).to_bytes()), Err(SendError::Closed));
         assert!(sender.is_closed());
         tokio::spawn(driver.run(handler));
         tokio::spawn(receiving.run(other));
@@ -61,9 +58,7 @@ async fn a_dropped_driver_tells_its_handler_once_and_closes_the_carrier() {
         assert!(record.next().await.is_none());
         assert_eq!(sender.send(post(1, vec![])), Err(SendError::Closed));
         let mut buffer = bytes::BytesMut::with_capacity(10);
-        std::future::poll_fn(|context| raw.poll_read_ready(context))
-            .await
-            .unwrap();
+        std::future::poll_fn(|context| raw.poll_read_ready(context)).await.unwrap();
         assert_eq!(raw.try_read(&mut buffer).unwrap(), 0);
         raw = inproc_pair().0;
         drop(raw);
@@ -108,9 +103,7 @@ async fn what_a_peer_said_before_it_went_away_is_heard_although_writing_fails() 
 async fn a_wrong_magic_closes_after_the_answers_to_what_came_before() {
     let (_, mut raw) = against_raw(Echo, QueueLimits::default()).await;
     let good = post(1, vec![5; 10]).to_bytes();
-    raw.write_all(&[&good[..], &[0; 28]].concat())
-        .await
-        .unwrap();
+    raw.write_all(&[&good[..], &[0; 28]].concat()).await.unwrap();
     let mut answers = Vec::new();
     raw.read_to_end(&mut answers).await.unwrap();
     assert_eq!(answers.len(), good.len());

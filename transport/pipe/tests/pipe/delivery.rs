@@ -18,22 +18,14 @@ async fn every_carrier_brings_frames_of_any_size_whole_and_in_order() {
         tokio::spawn(driver.run(handler));
         let (_, echo) = pipe(right, QueueLimits::default());
         tokio::spawn(echo.run(Echo));
-        let sizes = [
-            0, 1, 100, 16_383, 16_384, 70_000, 5, 3_000_000, 0, 65_508, 65_509, 1_000_000, 12,
-        ];
+        let sizes = [0, 1, 100, 16_383, 16_384, 70_000, 5, 3_000_000, 0, 65_508, 65_509, 1_000_000, 12];
         for (id, size) in (0..).zip(sizes) {
             sender.send(post(id, vec![id as u8; size])).unwrap();
         }
         for (id, size) in (0..).zip(sizes) {
             let frame = record.frame().await;
             assert_eq!((frame.header.id.0, frame.payload.len()), (id, size));
-            assert!(
-                frame
-                    .payload
-                    .into_bytes()
-                    .iter()
-                    .all(|&byte| byte == id as u8)
-            );
+            assert!(frame.payload.into_bytes().iter().all(|&byte| byte == id as u8));
         }
     }
 }
@@ -86,9 +78,7 @@ async fn the_order_of_each_sender_is_kept_whatever_way_its_frames_take() {
 #[tokio::test]
 async fn frames_split_and_merged_by_the_network_are_answered_alike() {
     let (_, mut raw) = against_raw(Echo, QueueLimits::default()).await;
-    let frames: Vec<u8> = (0..50)
-        .flat_map(|id| post(id, vec![id as u8; id as usize * 3]).to_bytes())
-        .collect();
+    let frames: Vec<u8> = (0..50).flat_map(|id| post(id, vec![id as u8; id as usize * 3]).to_bytes()).collect();
     raw.set_nodelay(true).unwrap();
     for part in [frames.chunks(7).collect::<Vec<_>>(), vec![&frames[..]]].concat() {
         raw.write_all(part).await.unwrap();

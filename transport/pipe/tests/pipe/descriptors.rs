@@ -25,23 +25,14 @@ fn a_listener_without_descriptors_accepts_again_when_some_are_freed() {
 #[tokio::test]
 #[ignore = "run by the test above, with few descriptors"]
 async fn in_a_process_with_few_descriptors() {
-    let listener = Listener::bind(&Url::parse("tcp://127.0.0.1:0"), &SocketOptions::default())
-        .await
-        .unwrap();
+    let listener = Listener::bind(&Url::parse("tcp://127.0.0.1:0"), &SocketOptions::default()).await.unwrap();
     let waiting = TcpStream::connect(listener.local_address().unwrap()).unwrap();
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    assert!(
-        timeout(Duration::from_millis(30), listener.accept())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(30), listener.accept()).await.is_err());
     drop(files);
     let carrier = timeout(PATIENCE, listener.accept()).await.unwrap();
-    assert_eq!(
-        carrier.peer().to_string(),
-        format!("tcp://{}", waiting.local_addr().unwrap())
-    );
+    assert_eq!(carrier.peer().to_string(), format!("tcp://{}", waiting.local_addr().unwrap()));
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use keyway_pipe::{
-    Carrier, Handler, Listener, QueueLimits, Sender, SocketOptions, TcpCarrier, connect,
-    inproc_pair, pipe,
+    Carrier, Handler, Listener, QueueLimits, Sender, SocketOptions, TcpCarrier, connect, inproc_pair, pipe,
 };
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
@@ -22,13 +21,7 @@ use tokio::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn post(id: u32, payload: Vec<u8>) -> Frame {
-    Frame::post(
-        MessageId(id),
-        ServiceId(1),
-        ObjectId(1),
-        ActionId(100),
-        Payload::from(payload),
-    )
+    Frame::post(MessageId(id), ServiceId(1), ObjectId(1), ActionId(100), Payload::from(payload))
 }
 
 /// Keeps what happens to it.
@@ -73,9 +66,7 @@ impl Handler for Recorder {
 
 impl Record {
     pub(crate) async fn next(&mut self) -> Option<Happening> {
-        timeout(PATIENCE, self.0.recv())
-            .await
-            .expect("something happens")
+        timeout(PATIENCE, self.0.recv()).await.expect("something happens")
     }
 
     pub(crate) async fn frame(&mut self) -> Frame {
@@ -120,10 +111,7 @@ impl Handler for Echo {
 pub(crate) async fn carriers() -> Vec<(Arc<dyn Carrier>, Arc<dyn Carrier>)> {
     let folder = tempfile::tempdir().unwrap();
     let mut pairs = vec![inproc_pair()];
-    for url in [
-        "tcp://127.0.0.1:0".to_owned(),
-        format!("unix://{}/bus", folder.path().display()),
-    ] {
+    for url in ["tcp://127.0.0.1:0".to_owned(), format!("unix://{}/bus", folder.path().display())] {
         let options = SocketOptions::default();
         let listener = Listener::bind(&Url::parse(&url), &options).await.unwrap();
         let connecting = connect(listener.local_url(), &options);
@@ -134,15 +122,9 @@ pub(crate) async fn carriers() -> Vec<(Arc<dyn Carrier>, Arc<dyn Carrier>)> {
 }
 
 /// A pipe on one end of a TCP connection, and the bare other end.
-pub(crate) async fn against_raw(
-    handler: impl Handler + 'static,
-    limits: QueueLimits,
-) -> (Sender, TcpStream) {
+pub(crate) async fn against_raw(handler: impl Handler + 'static, limits: QueueLimits) -> (Sender, TcpStream) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (raw, accepted) = tokio::join!(
-        TcpStream::connect(listener.local_addr().unwrap()),
-        listener.accept()
-    );
+    let (raw, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let carrier = TcpCarrier::new(accepted.unwrap().0, &SocketOptions::default()).unwrap();
     let (sender, driver) = pipe(Arc::new(carrier), limits);
     tokio::spawn(driver.run(handler));

@@ -53,10 +53,7 @@ async fn a_caller_with_more_under_way_than_the_queue_holds_is_slowed_down_and_no
     tokio::time::sleep(Duration::from_millis(200)).await;
     let mut answers = vec![0; length];
     for _ in 0..500 {
-        timeout(PATIENCE, reading.read_exact(&mut answers))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, reading.read_exact(&mut answers)).await.unwrap().unwrap();
     }
 }
 
@@ -68,17 +65,11 @@ async fn two_ends_that_owe_each_other_much_do_not_wait_for_each_other_for_ever()
     sender.send(post(2, vec![0; 24 << 20])).unwrap();
     let frame = post(1, vec![0; 1 << 20]).to_bytes();
     for _ in 0..14 {
-        timeout(PATIENCE, writing.write_all(&frame))
-            .await
-            .expect("it is read in the end")
-            .unwrap();
+        timeout(PATIENCE, writing.write_all(&frame)).await.expect("it is read in the end").unwrap();
     }
     drop(writing);
     let mut all = Vec::new();
-    timeout(PATIENCE, reading.read_to_end(&mut all))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, reading.read_to_end(&mut all)).await.unwrap().unwrap();
     assert_eq!(all.len(), (24 << 20) + 28 + 14 * frame.len());
 }
 
