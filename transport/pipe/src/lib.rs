@@ -7,6 +7,41 @@
 //!
 //! Beside these there are [`connect`] and [`Listener`] with their [`SocketOptions`], the [`ConnectionCap`], the network thread pool
 //! ([`runtime`]) and the way off it for CPU work ([`offload`]).
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use keyway_pipe::{Handler, QueueLimits, Sender, inproc_pair, pipe};
+//! use keyway_session::CloseReason;
+//! use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
+//! use keyway_wire::Frame;
+//!
+//! /// Answers the first call with nothing, and is done.
+//! struct Once;
+//!
+//! impl Handler for Once {
+//!     fn on_frame(&mut self, _: Instant, call: Frame, sender: &Sender) -> Result<(), CloseReason> {
+//!         // Refused only when the pipe is closing already.
+//!         let _ = sender.send(Frame::reply_to(&call.header, Payload::new()));
+//!         Err(CloseReason::Local)
+//!     }
+//!     fn max_payload(&self) -> u32 {
+//!         64 * 1024
+//!     }
+//!     fn on_closed(&mut self, reason: CloseReason) {
+//!         println!("{reason}");
+//!     }
+//! }
+//!
+//! # keyway_pipe::runtime::build(Some(1)).unwrap().block_on(async {
+//! let (left, right) = inproc_pair();
+//! let (caller, _driver) = pipe(left, QueueLimits::default());
+//! let (_, driver) = pipe(right, QueueLimits::default());
+//! caller.send(Frame::call(MessageId(1), ServiceId(1), ObjectId(1), ActionId(100), Payload::new()))?;
+//! driver.run(Once).await;
+//! # Ok::<(), keyway_pipe::SendError>(())
+//! # }).unwrap();
+//! ```
 
 mod carrier;
 mod connect;
