@@ -205,6 +205,21 @@ impl Registry {
         self.services.values().filter(|entry| entry.ready).map(|entry| self.shown(entry, relative)).collect()
     }
 
+    /// Whether nobody can connect to the host of a pending service.
+    pub fn is_unreachable(&self, id: ServiceId) -> bool {
+        self.services.get(&id).is_some_and(|entry| !entry.ready && entry.endpoints.is_empty())
+    }
+
+    /// Shows a service where the directory itself is reached: the directory passes its calls on.
+    pub fn relay(&mut self, id: ServiceId) {
+        let Some(own) = self.services.get(&ServiceId::DIRECTORY) else { return };
+        let (endpoints, machine_id) = (own.endpoints.clone(), own.info.machine_id.clone());
+        if let Some(entry) = self.services.get_mut(&id) {
+            entry.endpoints = endpoints;
+            entry.info.machine_id = machine_id;
+        }
+    }
+
     /// Who registered a service.
     pub fn owner_of(&self, id: ServiceId) -> Option<Owner> {
         self.services.get(&id).map(|entry| entry.owner)

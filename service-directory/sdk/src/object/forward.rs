@@ -1,0 +1,191 @@
+//! Objects that stand for a remote one: proxies passed onward (spec 10.3), services republished (QI-025).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Weak},
+};
+
+use keyway_value::{ActionId, Signature, Value};
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::{
+    Error, Result,
+    answer::Answer,
+    exchange::Exchange,
+    object::{
+        Local, Method, Object,
+        builder::{Kind, Parts, assemble, encode_result},
+    },
+    property::PropertyAccess,
+    proxy::Proxy,
+    signal::{Emission, SignalCore},
+    stream::SignalStream,
+    uid,
+};
+
+impl Object {
+    /// An object with the same members and the same identity as `proxy`, which passes everything on to it.
+    pub(crate) fn forward(proxy: &Proxy) -> Self {
+        let metaobject = proxy.metaobject();
+        let user = |id: &u32| *id >= ActionId::FIRST_USER.0;
+        let methods = metaobject
+            .methods
+            .iter()
+            .filter(|(id, _)| user(id))
+            .map(|(id, method)| {
+                let action = ActionId(*id);
+                let parameters = method.parameters_signature.clone();
+                let result = method.return_signature.clone();
+                (action, forward_method(proxy.clone(), action, parameters, result))
+            })
+            .collect();
+        let signals: HashMap<_, _> = metaobject
+            .signals
+            .iter()
+            .filter(|(id, _)| user(id))
+            .map(|(id, signal)| (ActionId(*id), Arc::new(SignalCore::new(signal.signature.clone()))))
+            .collect();
+        let properties = metaobject
+            .properties
+            .iter()
+            .filter_map(|(id, property)| {
+                let action = ActionId(*id);
+                let changed = signals.get(&action)?.clone();
+                let property =
+                    Forwarded { proxy: proxy.clone(), action, signature: property.signature.clone(), changed };
+                Some((action, Arc::new(property) as Arc<dyn PropertyAccess>))
+            })
+            .collect();
+        let origin = Origin { proxy: proxy.clone(), running: Mutex::default() };
+        let uid = proxy.uid().unwrap_or_else(uid::next);
+        let parts = Parts { methods, signals, properties };
+        assemble(metaobject, uid, parts, Kind { origin: Some(origin), refuse_posts: false })
+    }
+}
+
+fn forward_method(proxy: Proxy, action: ActionId, parameters: Signature, result: Signature) -> Method {
+    let (declared, returned) = (parameters.clone(), result.clone());
+    Method {
+        parameters,
+        result,
+        run: Box::new(move |bytes, context| {
+            let arguments = match context.decode_value(bytes, &declared) {
+                Ok(arguments) => arguments,
+                Err(error) => return Answer::Ready(Err(error)),
+            };
+            // Sent before anything is awaited, which keeps the order of calls.
+            let call = proxy.call_action(action, &arguments, &returned);
+            let (context, returned) = (context.clone(), returned.clone());
+            Answer::Pending(Box::pin(async move { encode_result(&context, call.await?, &returned) }))
+        }),
+    }
+}
+
+/// A property of the remote object.
+struct Forwarded {
+    proxy: Proxy,
+    action: ActionId,
+    signature: Signature,
+    changed: Arc<SignalCore>,
+}
+
+impl PropertyAccess for Forwarded {
+    fn signature(&self) -> Signature {
+        self.signature.clone()
+    }
+
+    fn changed(&self) -> Arc<SignalCore> {
+        self.changed.clone()
+    }
+
+    fn read(&self, exchange: &Exchange) -> Answer {
+        let key = Value::Dynamic(Box::new(Value::from(self.action.0)));
+        let call = self.proxy.call_action(ActionId::PROPERTY, &Value::tuple(vec![key]), &Signature::dynamic());
+        let exchange = exchange.clone();
+        Answer::Pending(Box::pin(async move {
+            let value = call.await?.unwrap_dynamic();
+            exchange.encode(|encoder| encoder.write_dynamic(&value))
+        }))
+    }
+
+    fn write(&self, value: Value) -> Answer {
+        let key = Value::Dynamic(Box::new(Value::from(self.action.0)));
+        let value = Value::Dynamic(Box::new(value.unwrap_dynamic()));
+        let arguments = Value::tuple(vec![key, value]);
+        let call = self.proxy.call_action(ActionId::SET_PROPERTY, &arguments, &Signature::void());
+        Answer::Pending(Box::pin(async move { call.await.map(|_| Default::default()) }))
+    }
+}
+
+/// The remote object behind a forwarding one, and the tasks that carry its events here. A signal is subscribed to at
+/// the far end only while somebody is subscribed at this one.
+pub(crate) struct Origin {
+    proxy: Proxy,
+    running: Mutex<HashMap<ActionId, AbortHandle>>,
+}
+
+impl Origin {
+    /// Resolves when events of `action` flow.
+    pub(crate) fn attach(&self, object: &Object, action: ActionId) -> impl Future<Output = Result<()>> + Send + 'static {
+        let known = self.running.lock().contains_key(&action);
+        let proxy = self.proxy.clone();
+        let object = Arc::downgrade(&object.0);
+        async move {
+            if known {
+                return Ok(());
+            }
+            let stream = proxy.signal_by_id::<Value>(action).await?;
+            let strong = object.upgrade().ok_or_else(|| Error::Closed("the object is gone".into()))?;
+            let Some(origin) = &strong.origin else { return Ok(()) };
+            let mut running = origin.running.lock();
+            // Somebody else may have been quicker; then this stream ends here.
+            running.entry(action).or_insert_with(|| tokio::spawn(carry(stream, object, action)).abort_handle());
+            Ok(())
+        }
+    }
+
+    /// Stops carrying the events nobody is subscribed to any more.
+    pub(crate) fn release_unused(&self, object: &Object) {
+        self.running.lock().retain(|action, task| {
+            let used = object.0.hub.subscribers(*action) > 0;
+            if !used {
+                task.abort();
+            }
+            used
+        });
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        for task in self.running.get_mut().values() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("proxy", &self.proxy).finish_non_exhaustive()
+    }
+}
+
+async fn carry(mut stream: SignalStream<Value>, object: Weak<Local>, action: ActionId) {
+    while let Some(event) = stream.next().await {
+        let Some(object) = object.upgrade() else { return };
+        let Some(signal) = object.signals.get(&action) else { return };
+        match event {
+            Ok(value) => {
+                let value = match *signal.signature.kind() {
+                    keyway_value::Type::Dynamic => Value::Dynamic(Box::new(value.unwrap_dynamic())),
+                    _ => value.unwrap_dynamic(),
+                };
+                signal.emit(&Emission::Encode(&|encoder| encoder.write_value(&value)));
+            }
+            Err(error) => tracing::debug!(%error, %action, "an event could not be read and was not passed on"),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Using an object, wherever it lives.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use keyway_value::{
+    ActionId, CodecError, Decoder, Encoder, MetaMethod, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue,
+    Payload, QiValue, ServiceId, Signature, Value, convert,
+};
+use keyway_wire::Flags;
+
+use crate::{
+    Error, Result,
+    answer::arguments_signature,
+    call::{Call, Pending},
+    context::CallContext,
+    dispatch,
+    event_queue::EventQueue,
+    exchange::{Exchange, Handle, Passing, to_value},
+    object::Object,
+    peer::Peer,
+    stream::SignalStream,
+};
+
+/// A way to use an object: of another process, or of this one.
+///
+/// Members are found by name, or by full name (`add::(ii)`) where a name has several signatures; arguments convert to
+/// the declared types (spec 3.3, 3.4). Clones are cheap and mean the same object. When the last proxy of an object that
+/// was received as a value goes, its host is told (spec 10.4).
+#[derive(Clone)]
+pub struct Proxy(Target);
+
+#[derive(Clone)]
+enum Target {
+    Local(Object),
+    Remote(Arc<RemoteObject>),
+}
+
+/// An object at the other end of a connection.
+pub(crate) struct RemoteObject {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) metaobject: Arc<MetaObject>,
+    pub(crate) service: ServiceId,
+    pub(crate) object: ObjectId,
+    pub(crate) uid: Option<ObjectUid>,
+    /// Whether this is a reference the other side counts (spec 10.5).
+    counted: bool,
+    /// What has to live as long as the proxy does: the session it came from.
+    _keep: Option<Arc<dyn Send + Sync>>,
+}
+
+impl RemoteObject {
+    /// An object that came as a value.
+    pub(crate) fn received(peer: Arc<Peer>, reference: &ObjectReference) -> Self {
+        Self {
+            peer,
+            metaobject: reference.metaobject.clone(),
+            service: reference.service,
+            object: reference.object,
+            uid: reference.uid,
+            counted: true,
+            _keep: None,
+        }
+    }
+
+    /// The main object of a service: asks for its metaobject.
+    pub(crate) async fn of_service(
+        peer: Arc<Peer>,
+        service: ServiceId,
+        uid: Option<ObjectUid>,
+        keep: Option<Arc<dyn Send + Sync>>,
+    ) -> Result<Self> {
+        let key = (service, ObjectId::MAIN, ActionId::META_OBJECT);
+        let exchange = Exchange::loopback();
+        let payload = exchange.encode(|encoder| (service.0,).encode(encoder))?;
+        let (id, answer) = peer.call(key, payload, Flags::default());
+        let state = Pending::Remote { peer: peer.clone(), service, object: ObjectId::MAIN, id, answer };
+        let metaobject = Call::<MetaObject>::new(state, MetaObject::signature(), exchange).await?;
+        let metaobject = Arc::new(metaobject);
+        Ok(Self { peer, metaobject, service, object: ObjectId::MAIN, uid, counted: false, _keep: keep })
+    }
+}
+
+impl Drop for RemoteObject {
+    fn drop(&mut self) {
+        if self.counted {
+            let payload = Payload::from(Bytes::copy_from_slice(&self.service.0.to_le_bytes()));
+            // If the connection is gone, so is the reference.
+            let _ = self.peer.post((self.service, self.object, ActionId::TERMINATE), payload);
+        }
+    }
+}
+
+impl Proxy {
+    pub(crate) fn from_object(object: Object) -> Self {
+        Self(Target::Local(object))
+    }
+
+    pub(crate) fn from_remote(remote: Arc<RemoteObject>) -> Self {
+        Self(Target::Remote(remote))
+    }
+
+    pub(crate) fn into_local(self) -> Result<Object, Self> {
+        match self.0 {
+            Target::Local(object) => Ok(object),
+            Target::Remote(_) => Err(self),
+        }
+    }
+
+    /// The object's members.
+    pub fn metaobject(&self) -> Arc<MetaObject> {
+        match &self.0 {
+            Target::Local(object) => object.metaobject(),
+            Target::Remote(remote) => remote.metaobject.clone(),
+        }
+    }
+
+    /// The service id on the object's connection; 0 for an object of this process.
+    pub fn service_id(&self) -> ServiceId {
+        match &self.0 {
+            Target::Local(_) => ServiceId::SERVER,
+            Target::Remote(remote) => remote.service,
+        }
+    }
+
+    /// The object id on the object's connection; 1 is a service's main object, 0 an object of this process.
+    pub fn object_id(&self) -> ObjectId {
+        match &self.0 {
+            Target::Local(_) => ObjectId::NONE,
+            Target::Remote(remote) => remote.object,
+        }
+    }
+
+    /// The object's identity: two proxies with equal uids are the same object (spec 10.1). Older peers send none.
+    pub fn uid(&self) -> Option<ObjectUid> {
+        match &self.0 {
+            Target::Local(object) => Some(object.uid()),
+            Target::Remote(remote) => remote.uid,
+        }
+    }
+
+    /// Whether the connection to the object is up. Always true for an object of this process.
+    pub fn is_connected(&self) -> bool {
+        match &self.0 {
+            Target::Local(_) => true,
+            Target::Remote(remote) => remote.peer.is_open(),
+        }
+    }
+
+    /// Calls a method. `arguments` is a tuple: `(1, "two")`, `(x,)`, `()`.
+    pub fn call<R: QiValue>(&self, name: &str, arguments: impl QiValue) -> Call<R> {
+        self.try_call(name, &arguments).unwrap_or_else(Call::failed)
+    }
+
+    /// Calls a method with values whose types are only known at run time.
+    pub fn call_dynamic(&self, name: &str, arguments: Vec<Value>) -> Call<Value> {
+        let call = || {
+            let metaobject = self.metaobject();
+            let method = overload(&metaobject, name, &arguments)?;
+            let arguments = fit(Value::tuple(arguments), &method.parameters_signature)?;
+            Ok(self.start(ActionId(method.uid), &method.return_signature, |encoder| encoder.write_value(&arguments)))
+        };
+        call().unwrap_or_else(Call::failed)
+    }
+
+    /// Runs a method or emits a signal without waiting for anything. An error means that nothing was sent; what happens
+    /// over there stays there (spec 8.3).
+    pub fn post(&self, name: &str, arguments: impl QiValue) -> Result<()> {
+        self.post_value(name, to_value(&arguments)?)
+    }
+
+    /// Like [`post`](Self::post), with values whose types are only known at run time.
+    pub fn post_dynamic(&self, name: &str, arguments: Vec<Value>) -> Result<()> {
+        self.post_value(name, Value::tuple(arguments))
+    }
+
+    /// Reads a property.
+    pub async fn get<T: QiValue>(&self, property: &str) -> Result<T> {
+        let id = self.property(property)?;
+        let call = self.start::<Value>(ActionId::PROPERTY, &Signature::dynamic(), |encoder| {
+            encoder.write_dynamic(&Value::from(id.0))
+        });
+        crate::exchange::from_value(call.await?)
+    }
+
+    /// Sets a property; the value converts to the property's type.
+    pub async fn set(&self, property: &str, value: impl QiValue) -> Result<()> {
+        let id = self.property(property)?;
+        let value = to_value(&value)?.unwrap_dynamic();
+        let call = self.start::<()>(ActionId::SET_PROPERTY, &Signature::void(), |encoder| {
+            encoder.write_dynamic(&Value::from(id.0))?;
+            encoder.write_dynamic(&value)
+        });
+        call.await
+    }
+
+    /// Subscribes to a signal, or to the changes of a property. Every emission after this returns is delivered.
+    pub async fn signal<T: QiValue>(&self, name: &str) -> Result<SignalStream<T>> {
+        let metaobject = self.metaobject();
+        let signal = metaobject
+            .signal_by_name(name)
+            .ok_or_else(|| Error::NoSuchMember(format!("signal \"{name}\" was not found")))?;
+        self.signal_by_id(ActionId(signal.uid)).await
+    }
+
+    pub(crate) async fn signal_by_id<T: QiValue>(&self, action: ActionId) -> Result<SignalStream<T>> {
+        let signature = self.metaobject().signals.get(&action.0).map(|signal| signal.signature.clone());
+        let signature = signature.ok_or_else(|| Error::NoSuchMember(format!("no signal has the id {action}")))?;
+        match &self.0 {
+            Target::Local(object) => {
+                let signal = match action {
+                    ActionId::TRACE_OBJECT => object.0.observer.trace_signal(),
+                    _ => object.0.signals.get(&action).ok_or_else(|| Error::remote("No such signal"))?,
+                };
+                let queue = signal.listen();
+                object.0.observer.subscriptions_changed();
+                Ok(SignalStream::new(queue, signature, Box::new(object.clone())))
+            }
+            Target::Remote(remote) => {
+                let subscription = Subscription::register(remote, action).await?;
+                Ok(SignalStream::new(subscription.queue.clone(), signature, Box::new(subscription)))
+            }
+        }
+    }
+
+    /// Calls by id with a value that already has the declared type, and gives the declared type back.
+    pub(crate) fn call_action(
+        &self,
+        action: ActionId,
+        arguments: &Value,
+        result: &Signature,
+    ) -> impl Future<Output = Result<Value>> + Send + 'static + use<> {
+        self.start::<Value>(action, result, |encoder| encoder.write_value(arguments)).value()
+    }
+
+    fn try_call<A: QiValue, R: QiValue>(&self, name: &str, arguments: &A) -> Result<Call<R>> {
+        let metaobject = self.metaobject();
+        let wanted = arguments_signature::<A>();
+        // The common case needs no values: one method of that name with just these types.
+        let mut named = metaobject.methods_named(name);
+        if let (Some(method), None) = (named.next(), named.next()) {
+            if method.parameters_signature == wanted {
+                return Ok(self.start(ActionId(method.uid), &method.return_signature, |encoder| {
+                    arguments.encode(encoder)
+                }));
+            }
+        }
+        let values = match to_value(arguments)? {
+            Value::Tuple(tuple) => tuple.items,
+            Value::Void => Vec::new(),
+            other => vec![other],
+        };
+        let method = overload(&metaobject, name, &values)?;
+        let arguments = fit(Value::tuple(values), &method.parameters_signature)?;
+        Ok(self.start(ActionId(method.uid), &method.return_signature, |encoder| encoder.write_value(&arguments)))
+    }
+
+    fn post_value(&self, name: &str, arguments: Value) -> Result<()> {
+        let metaobject = self.metaobject();
+        let (action, parameters) = match metaobject.signal_by_name(name) {
+            Some(signal) => (ActionId(signal.uid), &signal.signature),
+            None => {
+                let items = match &arguments {
+                    Value::Tuple(tuple) => tuple.items.as_slice(),
+                    _ => &[],
+                };
+                let method = overload(&metaobject, name, items)?;
+                (ActionId(method.uid), &method.parameters_signature)
+            }
+        };
+        let arguments = fit(arguments, parameters)?;
+        match &self.0 {
+            Target::Remote(remote) => {
+                let payload = remote.exchange().encode_value(&arguments)?;
+                remote.peer.post((remote.service, remote.object, action), payload)
+            }
+            Target::Local(object) => {
+                let context = CallContext::local();
+                let bytes = context.exchange().encode_value(&arguments)?.into_bytes();
+                match object.0.signals.get(&action) {
+                    Some(signal) => dispatch::emit(signal, &bytes, &context),
+                    None => {
+                        object.invoke(action, &bytes, &context).detach();
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn property(&self, name: &str) -> Result<ActionId> {
+        let metaobject = self.metaobject();
+        let property = metaobject.property_by_name(name);
+        let id = property.map(|property| ActionId(property.uid));
+        id.ok_or_else(|| Error::NoSuchMember(format!("property \"{name}\" was not found")))
+    }
+
+    fn start<R: QiValue>(
+        &self,
+        action: ActionId,
+        result: &Signature,
+        write: impl FnOnce(&mut Encoder<'_>) -> Result<(), CodecError>,
+    ) -> Call<R> {
+        match &self.0 {
+            Target::Remote(remote) => {
+                let exchange = remote.exchange();
+                let payload = match exchange.encode(write) {
+                    Ok(payload) => payload,
+                    Err(error) => return Call::failed(error),
+                };
+                let (service, object) = (remote.service, remote.object);
+                let (id, answer) = remote.peer.call((service, object, action), payload, Flags::default());
+                let state = Pending::Remote { peer: remote.peer.clone(), service, object, id, answer };
+                Call::new(state, result.clone(), exchange)
+            }
+            Target::Local(local) => {
+                let context = CallContext::local();
+                let exchange = context.exchange().clone();
+                let bytes = match exchange.encode(write) {
+                    Ok(payload) => payload.into_bytes(),
+                    Err(error) => return Call::failed(error),
+                };
+                let answer = local.invoke(action, &bytes, &context);
+                let state = Pending::Local(Box::pin(async move { answer.outcome().await.map(Payload::into_bytes) }));
+                Call::new(state, result.clone(), exchange)
+            }
+        }
+    }
+}
+
+impl RemoteObject {
+    fn exchange(&self) -> Exchange {
+        Exchange::Peer { peer: self.peer.clone(), service: self.service, passing: Passing::Argument }
+    }
+}
+
+fn overload<'m>(metaobject: &'m MetaObject, name: &str, arguments: &[Value]) -> Result<&'m MetaMethod> {
+    convert::resolve_overload(metaobject, name, arguments).map_err(|error| Error::NoSuchMember(error.to_string()))
+}
+
+/// Converts a tuple of arguments to the declared parameters; `m` takes the tuple as it is (spec 3.3).
+fn fit(arguments: Value, parameters: &Signature) -> Result<Value> {
+    Ok(convert::convert(arguments, parameters)?)
+}
+
+/// One listener of one remote signal.
+struct Subscription {
+    remote: Arc<RemoteObject>,
+    action: ActionId,
+    queue: Arc<EventQueue>,
+}
+
+impl Subscription {
+    async fn register(remote: &Arc<RemoteObject>, action: ActionId) -> Result<Self> {
+        let peer = &remote.peer;
+        let _one_at_a_time = peer.subscribing.lock().await;
+        let key = (remote.service, remote.object, action);
+        let queue = Arc::new(EventQueue::new());
+        let this = Self { remote: remote.clone(), action, queue };
+        if let Some(link) = peer.add_route(key, &this.queue) {
+            let arguments = (remote.service.0, action.0, link.0);
+            let proxy = Proxy(Target::Remote(remote.clone()));
+            let signature = u64::signature();
+            proxy.start::<u64>(ActionId::REGISTER_EVENT, &signature, |encoder| arguments.encode(encoder)).await?;
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let remote = &self.remote;
+        let key = (remote.service, remote.object, self.action);
+        if let Some(link) = remote.peer.remove_route(key, &self.queue) {
+            let arguments = (remote.service.0, self.action.0, link.0);
+            let proxy = Proxy(Target::Remote(remote.clone()));
+            let action = ActionId::UNREGISTER_EVENT;
+            proxy.start::<()>(action, &Signature::void(), |encoder| arguments.encode(encoder)).detach();
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("service", &self.service_id())
+            .field("object", &self.object_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RemoteObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteObject")
+            .field("service", &self.service)
+            .field("object", &self.object)
+            .finish_non_exhaustive()
+    }
+}
+
+impl QiValue for Proxy {
+    const MIN_SIZE: usize = ObjectValue::MIN_SIZE;
+
+    fn signature() -> Signature {
+        Signature::object()
+    }
+
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), CodecError> {
+        let handle = match &self.0 {
+            Target::Local(object) => Handle::Local(object.clone()),
+            Target::Remote(remote) => Handle::Remote(remote.clone()),
+        };
+        encoder.write_object(&handle.into_value())
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, CodecError> {
+        Self::try_from(&ObjectValue::decode(decoder)?)
+    }
+}
+
+impl TryFrom<&ObjectValue> for Proxy {
+    type Error = CodecError;
+
+    fn try_from(value: &ObjectValue) -> Result<Self, CodecError> {
+        match Handle::of(value) {
+            Some(Handle::Local(object)) => Ok(Self::from_object(object.clone())),
+            Some(Handle::Remote(remote)) => Ok(Self::from_remote(remote.clone())),
+            None => Err(CodecError::Object("the object is null or not alive".into())),
+        }
+    }
+}
+
+impl From<Proxy> for Value {
+    fn from(proxy: Proxy) -> Self {
+        let handle = match proxy.0 {
+            Target::Local(object) => Handle::Local(object),
+            Target::Remote(remote) => Handle::Remote(remote),
+        };
+        Self::Object(handle.into_value())
+    }
+}

@@ -1,0 +1,121 @@
+//! Accepting connections to the services of this process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use keyway_pipe::{
+    Carrier, ConnectionCap, ConnectionId, ConnectionPermit, Listener, QueueLimits, Sender, SocketOptions,
+};
+use keyway_session::{CapabilityMap, CloseReason, Connection, ServerAuthentication, ServerConfig};
+use keyway_wire::Url;
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::{
+    Error, Result,
+    host::Host,
+    peer::{Peer, PeerHandler},
+};
+
+/// How connections are served.
+#[derive(Debug, Clone)]
+pub(crate) struct ServingSettings {
+    pub(crate) capabilities: CapabilityMap,
+    pub(crate) authentication_timeout: Duration,
+    pub(crate) unauthenticated_per_source: usize,
+    pub(crate) max_payload: u32,
+    pub(crate) queue: QueueLimits,
+    pub(crate) socket: SocketOptions,
+}
+
+/// One open listener and the connections it accepted.
+pub(crate) struct Serving {
+    endpoints: Vec<String>,
+    accepting: AbortHandle,
+    accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
+}
+
+impl Serving {
+    pub(crate) async fn start(url: &str, settings: &ServingSettings, host: Arc<Host>) -> Result<Self> {
+        let url = Url::parse(url).with_listen_defaults();
+        if !url.is_supported() {
+            return Err(Error::Url(format!("cannot create TCP server from unrecognized scheme in URL '{url}'")));
+        }
+        let failed = |source| Error::Listen { url: url.to_string(), source: Arc::new(source) };
+        let listener = Listener::bind(&url, &settings.socket).await.map_err(failed)?;
+        let endpoints = listener.endpoints().map_err(failed)?.iter().map(ToString::to_string).collect();
+        let accepted = Arc::new(Mutex::new(HashMap::new()));
+        let accepting = tokio::spawn(accept(listener, settings.clone(), host, accepted.clone())).abort_handle();
+        Ok(Self { endpoints, accepting, accepted })
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<String> {
+        self.endpoints.clone()
+    }
+
+    /// Stops accepting and closes what was accepted.
+    pub(crate) fn stop(&self) {
+        self.accepting.abort();
+        for (_, sender) in self.accepted.lock().drain() {
+            sender.close(CloseReason::Local);
+        }
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+async fn accept(
+    listener: Listener,
+    settings: ServingSettings,
+    host: Arc<Host>,
+    accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
+) {
+    let cap = ConnectionCap::new(settings.unauthenticated_per_source, usize::MAX);
+    loop {
+        // Errors of accept are the listener's to survive: it backs off and goes on.
+        let carrier = listener.accept().await;
+        let Some(permit) = cap.admit(carrier.peer()) else {
+            tracing::debug!(peer = %carrier.peer(), "refused: too many unauthenticated connections from there");
+            continue;
+        };
+        serve(carrier, permit, &settings, &host, &accepted);
+    }
+}
+
+fn serve(
+    carrier: Arc<dyn Carrier>,
+    permit: ConnectionPermit,
+    settings: &ServingSettings,
+    host: &Arc<Host>,
+    accepted: &Arc<Mutex<HashMap<ConnectionId, Sender>>>,
+) {
+    let address = carrier.peer().to_string();
+    let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
+    let peer = Peer::new(sender.clone(), address, host.clone());
+    let config = ServerConfig {
+        capabilities: settings.capabilities.clone(),
+        authentication: ServerAuthentication::None,
+        authentication_timeout: settings.authentication_timeout,
+        max_payload: settings.max_payload,
+        ..ServerConfig::default()
+    };
+    let handler = PeerHandler::new(Connection::server(config, Instant::now()), peer.clone(), Some(permit));
+    let id = sender.id();
+    accepted.lock().insert(id, sender);
+    host.connected(&peer);
+    let accepted = Arc::downgrade(accepted);
+    tokio::spawn(async move {
+        driver.run(handler).await;
+        if let Some(accepted) = accepted.upgrade() {
+            accepted.lock().remove(&id);
+        }
+    });
+}

@@ -1,0 +1,118 @@
+//! How a client picks a connection to a service (spec 1.3).
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use keyway_value::{ServiceInfo, ObjectUid};
+use keyway_wire::{Endpoint, Url};
+
+use super::{DirectoryLink, Session, builder::open};
+use crate::{
+    Error, Result,
+    host::Host,
+    machine_id::machine_id,
+    peer::Peer,
+    proxy::RemoteObject,
+};
+
+impl Session {
+    /// The service's main object, over a connection that exists already if one leads there.
+    pub(super) async fn reach(&self, info: &ServiceInfo) -> Result<Arc<RemoteObject>> {
+        let peer = self.connection_to(info).await?;
+        let uid = <[u8; 20]>::try_from(info.object_uid.as_bytes()).ok().map(ObjectUid);
+        let keep = Some(self.0.clone() as Arc<dyn Send + Sync>);
+        Ok(Arc::new(RemoteObject::of_service(peer, info.service_id, uid, keep).await?))
+    }
+
+    async fn connection_to(&self, info: &ServiceInfo) -> Result<Arc<Peer>> {
+        if let DirectoryLink::Local(state) = &self.0.link {
+            // In the directory's process the registration connection leads to every host (7.13).
+            if let Some(peer) = state.registration_peer(info.service_id) {
+                return Ok(peer);
+            }
+        }
+        if info.endpoints.is_empty() {
+            let (name, id) = (&info.name, info.service_id);
+            return Err(Error::Unreachable(format!("No endpoints returned for service:{name} (id:{id})")));
+        }
+        let _connecting = self.0.connecting.lock().await;
+        let key = |endpoint: &String| (info.machine_id.to_string(), endpoint.clone());
+        {
+            let mut connections = self.0.connections.lock();
+            connections.retain(|_, peer| peer.is_open());
+            if let Some(peer) = info.endpoints.iter().find_map(|endpoint| connections.get(&key(endpoint))) {
+                return Ok(peer.clone());
+            }
+        }
+        let candidates = candidates(info, machine_id());
+        if candidates.is_empty() {
+            return Err(Error::Unreachable("No reachable endpoint was found for this service.".into()));
+        }
+        // What a service's host may call on this connection are the objects passed to it, nothing else.
+        let host = Arc::new(Host::default());
+        let mut attempts: FuturesUnordered<_> = candidates
+            .into_iter()
+            .map(|url| {
+                let host = &host;
+                async move { (open(&self.0.settings, &url, host).await, url) }
+            })
+            .collect();
+        while let Some((attempt, url)) = attempts.next().await {
+            match attempt {
+                Ok(peer) => {
+                    let mut connections = self.0.connections.lock();
+                    connections.insert(key(&url.to_string()), peer.clone());
+                    connections.insert(key(&format!("qi:{}", info.name)), peer.clone());
+                    return Ok(peer);
+                }
+                Err(error) => tracing::debug!(%url, %error, "an endpoint did not answer"),
+            }
+        }
+        let id = info.service_id;
+        Err(Error::Unreachable(format!("Could not connect to service #{id}: no endpoint replied.")))
+    }
+}
+
+/// The endpoints worth trying: loopback ones of the own machine, the others of others (spec 1.3, step 5).
+fn candidates(info: &ServiceInfo, own_machine: &str) -> Vec<Url> {
+    let absolute: Vec<_> = info
+        .endpoints
+        .iter()
+        .filter_map(|text| Endpoint::parse(text).ok())
+        .filter(|endpoint| !endpoint.is_relative())
+        .collect();
+    let (loopback, remote): (Vec<_>, Vec<_>) = absolute.iter().partition(|endpoint| endpoint.is_loopback());
+    let chosen = match info.machine_id == *own_machine {
+        true if loopback.is_empty() => remote,
+        true => loopback,
+        false => remote,
+    };
+    chosen.into_iter().map(|endpoint| Url::parse(endpoint.as_str())).filter(Url::is_supported).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(endpoints: &[&str]) -> ServiceInfo {
+        ServiceInfo {
+            machine_id: "here".into(),
+            endpoints: endpoints.iter().map(|endpoint| (*endpoint).to_owned()).collect(),
+            ..ServiceInfo::default()
+        }
+    }
+
+    #[test]
+    fn on_the_own_machine_only_loopback_endpoints_are_tried_when_there_are_any() {
+        let info = info(&["qi:X", "tcp://127.0.0.1:1", "tcp://10.0.0.1:1"]);
+        let tried: Vec<_> = candidates(&info, "here").iter().map(ToString::to_string).collect();
+        assert_eq!(tried, ["tcp://127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn from_another_machine_loopback_endpoints_are_left_out() {
+        let info = info(&["tcp://127.0.0.1:1", "tcp://10.0.0.1:1"]);
+        let tried: Vec<_> = candidates(&info, "there").iter().map(ToString::to_string).collect();
+        assert_eq!(tried, ["tcp://10.0.0.1:1"]);
+    }
+}
