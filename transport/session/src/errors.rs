@@ -1,6 +1,6 @@
 //! Texts of Error frames that clients show and match (spec 2.4, 6, 8), as libqi writes them.
 
-use keyway_value::{Decoder, Link, Signature, Value};
+use keyway_value::{ConversionError, Decoder, Link, Signature, Value};
 use keyway_wire::{Frame, Header};
 
 /// Unknown service or object, or not authenticated.
@@ -39,10 +39,8 @@ pub fn cannot_convert_return(declared: &Signature, wanted: &Signature) -> String
 }
 
 /// Arguments that do not convert (8.7).
-pub fn argument_conversion(from: &Signature, declared: &Signature) -> String {
-    format!(
-        "Call argument conversion failure from {from} to {declared}. Function signature: {declared}."
-    )
+pub fn argument_conversion(error: &ConversionError, declared: &Signature) -> String {
+    format!("Call argument conversion failure: {error}. Function signature: {declared}.")
 }
 
 /// Unknown link (6.8).

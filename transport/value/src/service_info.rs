@@ -46,7 +46,14 @@ impl crate::record::Field<u32> for ServiceId {
 impl ServiceInfo {
     /// The struct of peers older than libqi 2.8: without `objectUid` (spec 14).
     pub fn legacy_signature() -> Signature {
-        let fields = ["name", "serviceId", "machineId", "processId", "endpoints", "sessionId"];
+        let fields = [
+            "name",
+            "serviceId",
+            "machineId",
+            "processId",
+            "endpoints",
+            "sessionId",
+        ];
         let string = Signature::string;
         let types = [
             string(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut, BufMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{CodecError, ObjectExporter, ObjectLayout, Payload};
 use crate::{ObjectValue, QiValue, Signature, Value};
@@ -36,7 +36,12 @@ impl<'a> Encoder<'a> {
 
     /// For a connection.
     pub fn with(layout: ObjectLayout, exporter: Option<&'a mut dyn ObjectExporter>) -> Self {
-        Self { tail: BytesMut::new(), chunks: Vec::new(), layout, exporter }
+        Self {
+            tail: BytesMut::new(),
+            chunks: Vec::new(),
+            layout,
+            exporter,
+        }
     }
 
     /// The bytes.
@@ -82,7 +87,8 @@ impl<'a> Encoder<'a> {
     /// The number of elements that follow.
     #[inline]
     pub fn write_count(&mut self, count: usize) -> Result<(), CodecError> {
-        self.tail.put_u32_le(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
+        self.tail
+            .put_u32_le(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
         Ok(())
     }
 
@@ -104,6 +110,18 @@ impl<'a> Encoder<'a> {
         self.chunks.push(self.tail.split().freeze());
         self.chunks.push(bytes.clone());
         Ok(())
+    }
+
+    /// Bytes that are encoded already.
+    pub fn append(&mut self, payload: &Payload) {
+        for chunk in payload.chunks() {
+            if chunk.len() < LINKED {
+                self.tail.put_slice(chunk);
+            } else {
+                self.chunks.push(self.tail.split().freeze());
+                self.chunks.push(chunk.clone());
+            }
+        }
     }
 
     /// A signature, as the string it is.
@@ -161,7 +179,9 @@ impl<'a> Encoder<'a> {
             Value::Raw(bytes) => self.write_raw(bytes)?,
             Value::List(list) => {
                 self.write_count(list.items.len())?;
-                list.items.iter().try_for_each(|item| self.write_value(item))?;
+                list.items
+                    .iter()
+                    .try_for_each(|item| self.write_value(item))?;
             }
             Value::Map(map) => {
                 self.write_count(map.entries.len())?;
@@ -170,7 +190,10 @@ impl<'a> Encoder<'a> {
                     self.write_value(value)?;
                 }
             }
-            Value::Tuple(tuple) => tuple.items.iter().try_for_each(|item| self.write_value(item))?,
+            Value::Tuple(tuple) => tuple
+                .items
+                .iter()
+                .try_for_each(|item| self.write_value(item))?,
             Value::Optional(optional) => {
                 self.write_bool(optional.value.is_some());
                 if let Some(value) = &optional.value {
@@ -198,6 +221,8 @@ impl Default for Encoder<'_> {
 
 impl fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("layout", &self.layout).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("layout", &self.layout)
+            .finish_non_exhaustive()
     }
 }
