@@ -60,11 +60,7 @@ impl<T> BoundObjects<T> {
 
 impl<T> Default for BoundObjects<T> {
     fn default() -> Self {
-        Self {
-            objects: HashMap::new(),
-            returned: 0,
-            passed: 0,
-        }
+        Self { objects: HashMap::new(), returned: 0, passed: 0 }
     }
 }
 

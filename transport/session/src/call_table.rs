@@ -35,14 +35,7 @@ impl<W> CallTable<W> {
                 break id;
             }
         };
-        self.waiting.insert(
-            id,
-            Entry {
-                service,
-                object,
-                waiter,
-            },
-        );
+        self.waiting.insert(id, Entry { service, object, waiter });
         id
     }
 
@@ -66,18 +59,12 @@ impl<W> CallTable<W> {
 
     /// Takes all calls to a service.
     pub fn take_service(&mut self, service: ServiceId) -> Vec<W> {
-        self.waiting
-            .extract_if(|_, entry| entry.service == service)
-            .map(|(_, entry)| entry.waiter)
-            .collect()
+        self.waiting.extract_if(|_, entry| entry.service == service).map(|(_, entry)| entry.waiter).collect()
     }
 
     /// Takes all calls.
     pub fn drain(&mut self) -> Vec<W> {
-        std::mem::take(&mut self.waiting)
-            .into_values()
-            .map(|entry| entry.waiter)
-            .collect()
+        std::mem::take(&mut self.waiting).into_values().map(|entry| entry.waiter).collect()
     }
 
     /// How many wait.
@@ -93,9 +80,7 @@ impl<W> CallTable<W> {
 
 impl<W> Default for CallTable<W> {
     fn default() -> Self {
-        Self {
-            waiting: HashMap::new(),
-        }
+        Self { waiting: HashMap::new() }
     }
 }
 

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, env};
 
 use bytes::Bytes;
-use keyway_value::{
-    CodecError, Encoder, ObjectLayout, Payload, QiString, QiValue, Value, from_payload,
-};
+use keyway_value::{CodecError, Encoder, ObjectLayout, Payload, QiString, QiValue, Value, from_payload};
 
 /// Overrides the capabilities that are announced (spec 5.8).
 const VARIABLE: &str = "QI_TRANSPORT_CAPABILITIES";
@@ -30,12 +28,7 @@ impl CapabilityMap {
             ("RelativeEndpointURI", true),
             ("RemoteCancelableCalls", true),
         ];
-        Self(
-            defaults
-                .into_iter()
-                .map(|(name, on)| (name.into(), Value::Bool(on)))
-                .collect(),
-        )
+        Self(defaults.into_iter().map(|(name, on)| (name.into(), Value::Bool(on))).collect())
     }
 
     /// libqi's, changed as `QI_TRANSPORT_CAPABILITIES` says.
@@ -53,12 +46,7 @@ impl CapabilityMap {
             let (name, value) = match item.split_once('=') {
                 Some((name, "true")) => (name, Value::Bool(true)),
                 Some((name, "false")) => (name, Value::Bool(false)),
-                Some((name, value)) => (
-                    name,
-                    value
-                        .parse()
-                        .map_or_else(|_| Value::from(value), Value::Int64),
-                ),
+                Some((name, value)) => (name, value.parse().map_or_else(|_| Value::from(value), Value::Int64)),
                 None => match item.split_at_checked(1) {
                     Some(("-", name)) => (name, Value::Bool(false)),
                     Some(("+", name)) => (name, Value::Bool(true)),
@@ -77,9 +65,7 @@ impl CapabilityMap {
 
     /// Whether a capability is there and true; numbers count as bools (spec 5.3).
     pub fn has(&self, name: &str) -> bool {
-        self.0
-            .get(&QiString::from(name))
-            .is_some_and(|value| value.as_f64().is_some_and(|number| number != 0.0))
+        self.0.get(&QiString::from(name)).is_some_and(|value| value.as_f64().is_some_and(|number| number != 0.0))
     }
 
     /// An entry's value.
@@ -159,10 +145,7 @@ impl SharedCapabilities {
 
     /// How objects are written on this connection.
     pub const fn layout(&self) -> ObjectLayout {
-        ObjectLayout {
-            uid: self.object_ptr_uid,
-            metaobject_cache: self.metaobject_cache,
-        }
+        ObjectLayout { uid: self.object_ptr_uid, metaobject_cache: self.metaobject_cache }
     }
 }
 
@@ -174,12 +157,7 @@ mod tests {
     fn overrides_switch_capabilities_on_and_off() {
         let mut map = CapabilityMap::libqi();
         map.apply("-MessageFlags:+MetaObjectCache:Zorglub=3:Other");
-        assert!(
-            !map.has("MessageFlags")
-                && map.has("MetaObjectCache")
-                && map.has("Zorglub")
-                && map.has("Other")
-        );
+        assert!(!map.has("MessageFlags") && map.has("MetaObjectCache") && map.has("Zorglub") && map.has("Other"));
     }
 
     #[test]

@@ -20,17 +20,12 @@ pub const AUTHENTICATION_FAILED: &str = "Authentication failed";
 
 /// Unknown action of a known object.
 pub fn no_such_method(call: &Header) -> String {
-    format!(
-        "No such method {{{}.{}.{}, id:{}}}",
-        call.service, call.object, call.action, call.id
-    )
+    format!("No such method {{{}.{}.{}, id:{}}}", call.service, call.object, call.action, call.id)
 }
 
 /// A frame of a version that does not exist yet.
 pub fn version_mismatch(version: u16) -> String {
-    format!(
-        "Cannot negotiate QiMessaging connection: remote end doesn't support binary protocol v{version}"
-    )
+    format!("Cannot negotiate QiMessaging connection: remote end doesn't support binary protocol v{version}")
 }
 
 /// The wanted type of the result can never be had (2.3).

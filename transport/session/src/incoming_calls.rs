@@ -32,21 +32,14 @@ impl<T> IncomingCalls<T> {
 
     /// Takes the oldest call with this id. One connection cannot reach the calls of another: the table is its own.
     pub fn cancel(&mut self, call: MessageId) -> Option<T> {
-        let oldest = self
-            .running
-            .iter()
-            .filter(|(_, (id, _))| *id == call)
-            .map(|(key, _)| *key)
-            .min_by_key(|key| key.0)?;
+        let oldest =
+            self.running.iter().filter(|(_, (id, _))| *id == call).map(|(key, _)| *key).min_by_key(|key| key.0)?;
         self.finish(oldest)
     }
 
     /// Takes all calls.
     pub fn drain(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.running)
-            .into_values()
-            .map(|(_, state)| state)
-            .collect()
+        std::mem::take(&mut self.running).into_values().map(|(_, state)| state).collect()
     }
 
     /// How many run.
@@ -62,9 +55,6 @@ impl<T> IncomingCalls<T> {
 
 impl<T> Default for IncomingCalls<T> {
     fn default() -> Self {
-        Self {
-            running: HashMap::new(),
-            next: 0,
-        }
+        Self { running: HashMap::new(), next: 0 }
     }
 }

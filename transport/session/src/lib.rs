@@ -20,9 +20,8 @@ pub use call_table::CallTable;
 pub use capabilities::{CapabilityMap, SharedCapabilities};
 pub use close_reason::CloseReason;
 pub use connection::{
-    AuthMap, AuthOutcome, ClientAuthenticator, ClientConfig, Connection, Credentials,
-    DEFAULT_MAX_PAYLOAD, Input, ServerAuthentication, ServerAuthenticator, ServerConfig,
-    UNAUTHENTICATED_MAX_PAYLOAD,
+    AuthMap, AuthOutcome, ClientAuthenticator, ClientConfig, Connection, Credentials, DEFAULT_MAX_PAYLOAD, Input,
+    ServerAuthentication, ServerAuthenticator, ServerConfig, UNAUTHENTICATED_MAX_PAYLOAD,
 };
 pub use incoming_calls::{IncomingCalls, IncomingKey};
 pub use stats::{MethodStatistics, MinMaxSum, StatsTable};

@@ -41,11 +41,7 @@ impl QiValue for MinMaxSum {
 
     fn signature() -> Signature {
         let float = Signature::float;
-        Signature::named_tuple(
-            "MinMaxSum",
-            &["minValue", "maxValue", "cumulatedValue"],
-            [float(), float(), float()],
-        )
+        Signature::named_tuple("MinMaxSum", &["minValue", "maxValue", "cumulatedValue"], [float(), float(), float()])
     }
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), CodecError> {
@@ -64,11 +60,7 @@ impl QiValue for MethodStatistics {
     fn signature() -> Signature {
         let times = MinMaxSum::signature;
         let types = [Signature::uint32(), times(), times(), times()];
-        Signature::named_tuple(
-            "MethodStatistics",
-            &["count", "wall", "user", "system"],
-            types,
-        )
+        Signature::named_tuple("MethodStatistics", &["count", "wall", "user", "system"], types)
     }
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), CodecError> {
@@ -77,12 +69,7 @@ impl QiValue for MethodStatistics {
 
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, CodecError> {
         let (count, wall, user, system) = QiValue::decode(decoder)?;
-        Ok(Self {
-            count,
-            wall,
-            user,
-            system,
-        })
+        Ok(Self { count, wall, user, system })
     }
 }
 

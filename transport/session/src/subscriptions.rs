@@ -17,19 +17,14 @@ impl<C: Copy + Eq + Hash, T> Subscriptions<C, T> {
     pub fn register(&mut self, connection: C, link: Link, signal: ActionId, subscriber: T) {
         self.unregister(connection, link);
         self.links.insert((connection, link), signal);
-        self.signals
-            .entry(signal)
-            .or_default()
-            .push((connection, link, subscriber));
+        self.signals.entry(signal).or_default().push((connection, link, subscriber));
     }
 
     /// Ends a subscription.
     pub fn unregister(&mut self, connection: C, link: Link) -> Option<T> {
         let signal = self.links.remove(&(connection, link))?;
         let subscribers = self.signals.get_mut(&signal)?;
-        let position = subscribers
-            .iter()
-            .position(|(owner, own, _)| (*owner, *own) == (connection, link))?;
+        let position = subscribers.iter().position(|(owner, own, _)| (*owner, *own) == (connection, link))?;
         let (_, _, subscriber) = subscribers.remove(position);
         if subscribers.is_empty() {
             self.signals.remove(&signal);
@@ -39,25 +34,14 @@ impl<C: Copy + Eq + Hash, T> Subscriptions<C, T> {
 
     /// Ends all subscriptions of a connection (6.11).
     pub fn remove_connection(&mut self, connection: C) -> Vec<T> {
-        let links: Vec<_> = self
-            .links
-            .keys()
-            .filter(|(owner, _)| *owner == connection)
-            .map(|(_, link)| *link)
-            .collect();
-        links
-            .into_iter()
-            .filter_map(|link| self.unregister(connection, link))
-            .collect()
+        let links: Vec<_> =
+            self.links.keys().filter(|(owner, _)| *owner == connection).map(|(_, link)| *link).collect();
+        links.into_iter().filter_map(|link| self.unregister(connection, link)).collect()
     }
 
     /// The subscribers of a signal.
     pub fn subscribers(&self, signal: ActionId) -> impl Iterator<Item = &T> {
-        self.signals
-            .get(&signal)
-            .into_iter()
-            .flatten()
-            .map(|(_, _, subscriber)| subscriber)
+        self.signals.get(&signal).into_iter().flatten().map(|(_, _, subscriber)| subscriber)
     }
 
     /// How many subscriptions there are.
@@ -73,10 +57,7 @@ impl<C: Copy + Eq + Hash, T> Subscriptions<C, T> {
 
 impl<C, T> Default for Subscriptions<C, T> {
     fn default() -> Self {
-        Self {
-            links: HashMap::new(),
-            signals: HashMap::new(),
-        }
+        Self { links: HashMap::new(), signals: HashMap::new() }
     }
 }
 
@@ -92,13 +73,7 @@ mod tests {
         subscriptions.register(1, Link(5), SIGNAL, "first");
         subscriptions.register(1, Link(5), SIGNAL, "second");
         subscriptions.register(2, Link(5), SIGNAL, "other");
-        assert_eq!(
-            subscriptions
-                .subscribers(SIGNAL)
-                .copied()
-                .collect::<Vec<_>>(),
-            ["second", "other"]
-        );
+        assert_eq!(subscriptions.subscribers(SIGNAL).copied().collect::<Vec<_>>(), ["second", "other"]);
         assert_eq!(subscriptions.unregister(3, Link(5)), None);
         assert_eq!(subscriptions.remove_connection(1), ["second"]);
         assert_eq!(subscriptions.len(), 1);

@@ -86,17 +86,8 @@ impl QiValue for EventTrace {
             "callerContext",
             "calleeContext",
         ];
-        let types = [
-            number(),
-            Signature::int32(),
-            number(),
-            Signature::dynamic(),
-            time,
-            long(),
-            long(),
-            number(),
-            number(),
-        ];
+        let types =
+            [number(), Signature::int32(), number(), Signature::dynamic(), time, long(), long(), number(), number()];
         Signature::named_tuple("EventTrace", &names, types)
     }
 
@@ -105,28 +96,13 @@ impl QiValue for EventTrace {
         i32::from(self.kind).encode(encoder)?;
         self.slot.0.encode(encoder)?;
         self.arguments.encode(encoder)?;
-        (
-            self.seconds,
-            self.microseconds,
-            self.user_us,
-            self.system_us,
-        )
-            .encode(encoder)?;
+        (self.seconds, self.microseconds, self.user_us, self.system_us).encode(encoder)?;
         (self.caller, self.callee).encode(encoder)
     }
 
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, CodecError> {
-        let (
-            id,
-            kind,
-            slot,
-            arguments,
-            (seconds, microseconds),
-            user_us,
-            system_us,
-            caller,
-            callee,
-        ) = Fields::decode(decoder)?;
+        let (id, kind, slot, arguments, (seconds, microseconds), user_us, system_us, caller, callee) =
+            Fields::decode(decoder)?;
         Ok(Self {
             id,
             kind: kind.into(),

@@ -14,9 +14,7 @@ pub struct FrameLimits {
 
 impl Default for FrameLimits {
     fn default() -> Self {
-        Self {
-            max_payload: 256 << 20,
-        }
+        Self { max_payload: 256 << 20 }
     }
 }
 
@@ -47,10 +45,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// A decoder at the start of a stream.
     pub const fn new(limits: FrameLimits) -> Self {
-        Self {
-            limits,
-            header: None,
-        }
+        Self { limits, header: None }
     }
 
     /// Changes the limit for the frames to come; authentication raises it.
@@ -68,10 +63,7 @@ impl FrameDecoder {
                 };
                 let header = Header::decode(bytes)?;
                 if header.size > self.limits.max_payload {
-                    return Err(FrameError::PayloadTooLarge {
-                        size: header.size,
-                        limit: self.limits.max_payload,
-                    });
+                    return Err(FrameError::PayloadTooLarge { size: header.size, limit: self.limits.max_payload });
                 }
                 buffer.advance(Header::SIZE);
                 self.header.insert(header).to_owned()
@@ -82,10 +74,7 @@ impl FrameDecoder {
             return Ok(None);
         }
         self.header = None;
-        Ok(Some(Frame {
-            header,
-            payload: Payload::from(buffer.split_to(size).freeze()),
-        }))
+        Ok(Some(Frame { header, payload: Payload::from(buffer.split_to(size).freeze()) }))
     }
 }
 
@@ -96,13 +85,7 @@ mod tests {
     use super::*;
 
     fn frame(id: u32, size: usize) -> Frame {
-        Frame::call(
-            MessageId(id),
-            ServiceId(1),
-            ObjectId(1),
-            ActionId(100),
-            Payload::from(vec![7; size]),
-        )
+        Frame::call(MessageId(id), ServiceId(1), ObjectId(1), ActionId(100), Payload::from(vec![7; size]))
     }
 
     #[test]
@@ -129,12 +112,6 @@ mod tests {
         let mut buffer = BytesMut::from(&[0; 28][..]);
         assert_eq!(decoder.decode(&mut buffer), Err(FrameError::BadMagic));
         let mut buffer = BytesMut::from(&frame(1, 11).to_bytes()[..28]);
-        assert_eq!(
-            decoder.decode(&mut buffer),
-            Err(FrameError::PayloadTooLarge {
-                size: 11,
-                limit: 10
-            })
-        );
+        assert_eq!(decoder.decode(&mut buffer), Err(FrameError::PayloadTooLarge { size: 11, limit: 10 }));
     }
 }

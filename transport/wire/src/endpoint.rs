@@ -26,9 +26,7 @@ impl Endpoint {
         let error = || EndpointError(text.to_owned());
         let (scheme, rest) = text.split_once(':').ok_or_else(error)?;
         let starts_well = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-        let goes_on_well = scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let goes_on_well = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
         if !starts_well || !goes_on_well || !is_uri_text(rest) {
             return Err(error());
         }
@@ -37,23 +35,14 @@ impl Endpoint {
             let length = rest.find(['/', '?', '#']).unwrap_or(rest.len());
             (start, start + length)
         });
-        Ok(Self {
-            text: text.to_owned(),
-            scheme: scheme.len(),
-            authority,
-        })
+        Ok(Self { text: text.to_owned(), scheme: scheme.len(), authority })
     }
 
     /// The endpoint relative to a service; `None` if its name cannot stand in a URI (spec 7.9, H1).
     pub fn relative(service: &str) -> Option<Self> {
         let text = format!("qi:{service}");
-        let is_segment =
-            !service.is_empty() && !service.contains(['/', '?', '#']) && is_uri_text(service);
-        is_segment.then(|| Self {
-            text,
-            scheme: 2,
-            authority: None,
-        })
+        let is_segment = !service.is_empty() && !service.contains(['/', '?', '#']) && is_uri_text(service);
+        is_segment.then(|| Self { text, scheme: 2, authority: None })
     }
 
     /// The text, as it was given.
@@ -76,9 +65,7 @@ impl Endpoint {
             _ => authority,
         };
         let host = host.trim_matches(['[', ']']);
-        let is_loopback_address = host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
+        let is_loopback_address = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         host.eq_ignore_ascii_case("localhost") || is_loopback_address
     }
 
@@ -106,9 +93,7 @@ impl Endpoint {
 fn is_uri_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().enumerate().all(|(at, byte)| match byte {
-        b'%' => bytes
-            .get(at + 1..at + 3)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        b'%' => bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
         byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
     })
 }
@@ -116,9 +101,7 @@ fn is_uri_text(text: &str) -> bool {
 impl Ord for Endpoint {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |endpoint: &Self| (endpoint.rank(), endpoint.scheme().to_owned());
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.text.cmp(&other.text))
+        key(self).cmp(&key(other)).then_with(|| self.text.cmp(&other.text))
     }
 }
 
@@ -163,29 +146,14 @@ mod tests {
             "tcp://10.0.0.1:5",
             "tcpsm://1.2.3.4:9",
         ];
-        let mut endpoints: Vec<_> = wanted
-            .iter()
-            .rev()
-            .map(|text| Endpoint::parse(text).unwrap())
-            .collect();
+        let mut endpoints: Vec<_> = wanted.iter().rev().map(|text| Endpoint::parse(text).unwrap()).collect();
         endpoints.sort();
-        assert_eq!(
-            endpoints.iter().map(Endpoint::as_str).collect::<Vec<_>>(),
-            wanted
-        );
+        assert_eq!(endpoints.iter().map(Endpoint::as_str).collect::<Vec<_>>(), wanted);
     }
 
     #[test]
     fn what_is_no_uri_is_refused() {
-        for text in [
-            "not a uri",
-            "",
-            "tcp",
-            "1tcp://h:1",
-            "qi:a b",
-            "qi:é",
-            "qi:%zz",
-        ] {
+        for text in ["not a uri", "", "tcp", "1tcp://h:1", "qi:a b", "qi:é", "qi:%zz"] {
             assert!(Endpoint::parse(text).is_err(), "{text:?}");
         }
         assert!(Endpoint::relative("a b").is_none());

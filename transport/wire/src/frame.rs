@@ -34,16 +34,7 @@ impl Frame {
         payload: Payload,
     ) -> Self {
         let size = size_of(&payload);
-        let header = Header {
-            id,
-            size,
-            version: 0,
-            kind,
-            flags: Flags::default(),
-            service,
-            object,
-            action,
-        };
+        let header = Header { id, size, version: 0, kind, flags: Flags::default(), service, object, action };
         Self { header, payload }
     }
 
@@ -58,27 +49,13 @@ impl Frame {
 
     /// A Capability frame (spec 5.2).
     pub fn capability(id: MessageId, payload: Payload) -> Self {
-        Self::new(
-            MessageKind::Capability,
-            id,
-            ServiceId::SERVER,
-            ObjectId::NONE,
-            ActionId(0),
-            payload,
-        )
+        Self::new(MessageKind::Capability, id, ServiceId::SERVER, ObjectId::NONE, ActionId(0), payload)
     }
 
     /// A Cancel of `call` (spec 8.5).
     pub fn cancel(id: MessageId, service: ServiceId, object: ObjectId, call: MessageId) -> Self {
         let payload = Bytes::copy_from_slice(&call.0.to_le_bytes()).into();
-        Self::new(
-            MessageKind::Cancel,
-            id,
-            service,
-            object,
-            ActionId(0),
-            payload,
-        )
+        Self::new(MessageKind::Cancel, id, service, object, ActionId(0), payload)
     }
 
     /// The result of a call.
@@ -101,14 +78,7 @@ impl Frame {
     }
 
     fn answer(kind: MessageKind, call: &Header, payload: Payload) -> Self {
-        Self::new(
-            kind,
-            call.id,
-            call.service,
-            call.object,
-            call.action,
-            payload,
-        )
+        Self::new(kind, call.id, call.service, call.object, call.action, payload)
     }
 
     /// The payload of a received frame, which is in one piece.
@@ -119,16 +89,8 @@ impl Frame {
     /// Appends the frame's bytes.
     pub fn encode_into(&self, buffer: &mut BytesMut) {
         buffer.reserve(Header::SIZE + self.payload.len());
-        buffer.put_slice(
-            &Header {
-                size: size_of(&self.payload),
-                ..self.header
-            }
-            .encode(),
-        );
-        self.payload
-            .chunks()
-            .for_each(|chunk| buffer.put_slice(chunk));
+        buffer.put_slice(&Header { size: size_of(&self.payload), ..self.header }.encode());
+        self.payload.chunks().for_each(|chunk| buffer.put_slice(chunk));
     }
 
     /// The frame's bytes in one piece.

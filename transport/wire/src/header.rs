@@ -132,9 +132,7 @@ impl Header {
     /// The header in some bytes.
     #[inline]
     pub fn decode(bytes: &[u8; Self::SIZE]) -> Result<Self, FrameError> {
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         if bytes[..4] != MAGIC {
             return Err(FrameError::BadMagic);
         }

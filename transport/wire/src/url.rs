@@ -25,21 +25,13 @@ impl Url {
             None => (None, text),
         };
         if scheme == Some("unix") {
-            return Self {
-                scheme: scheme.map(Into::into),
-                host: some(rest),
-                port: None,
-            };
+            return Self { scheme: scheme.map(Into::into), host: some(rest), port: None };
         }
         let (host, port) = match rest.split_once(':') {
             Some((host, port)) => (host, port.parse().ok()),
             None => (rest, None),
         };
-        Self {
-            scheme: scheme.and_then(some),
-            host: some(host),
-            port,
-        }
+        Self { scheme: scheme.and_then(some), host: some(host), port }
     }
 
     /// Whether nothing is missing.
@@ -108,19 +100,9 @@ mod tests {
             ("", None, None, None),
         ] {
             let url = Url::parse(text);
-            assert_eq!(
-                (url.scheme.as_deref(), url.host.as_deref(), url.port),
-                (scheme, host, port),
-                "{text}"
-            );
+            assert_eq!((url.scheme.as_deref(), url.host.as_deref(), url.port), (scheme, host, port), "{text}");
         }
-        assert_eq!(
-            Url::parse("robot").with_connect_defaults().to_string(),
-            "tcp://robot:9559"
-        );
-        assert_eq!(
-            Url::parse("").with_listen_defaults().to_string(),
-            "tcp://127.0.0.1:0"
-        );
+        assert_eq!(Url::parse("robot").with_connect_defaults().to_string(), "tcp://robot:9559");
+        assert_eq!(Url::parse("").with_listen_defaults().to_string(), "tcp://127.0.0.1:0");
     }
 }

@@ -30,29 +30,21 @@ pub struct Credentials {
 impl Credentials {
     /// Of a user.
     pub fn new(user: impl Into<String>, token: impl Into<String>) -> Self {
-        Self {
-            user: user.into(),
-            token: token.into(),
-        }
+        Self { user: user.into(), token: token.into() }
     }
 }
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The token is a secret.
-        f.debug_struct("Credentials")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
 impl ClientAuthenticator for Credentials {
     fn initial(&mut self) -> AuthMap {
         let entries = [("user", self.user.as_str()), ("token", self.token.as_str())];
-        entries
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), Value::from(value)))
-            .collect()
+        entries.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect()
     }
 }
 
@@ -92,17 +84,12 @@ const USER_PREFIX: &str = "auth_";
 pub(super) fn said(map: &CapabilityMap) -> AuthMap {
     map.iter()
         .filter_map(|(key, value)| {
-            Some((
-                key.to_str().ok()?.strip_prefix(USER_PREFIX)?.to_owned(),
-                value.peel().clone(),
-            ))
+            Some((key.to_str().ok()?.strip_prefix(USER_PREFIX)?.to_owned(), value.peel().clone()))
         })
         .collect()
 }
 
 /// Entries with their prefix.
 pub(super) fn prefixed(map: AuthMap) -> CapabilityMap {
-    map.into_iter()
-        .map(|(key, value)| (QiString::from(format!("{USER_PREFIX}{key}")), value))
-        .collect()
+    map.into_iter().map(|(key, value)| (QiString::from(format!("{USER_PREFIX}{key}")), value)).collect()
 }

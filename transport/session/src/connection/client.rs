@@ -37,9 +37,7 @@ impl Default for ClientConfig {
 
 impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("capabilities", &self.capabilities)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientConfig").field("capabilities", &self.capabilities).finish_non_exhaustive()
     }
 }
 
@@ -52,11 +50,7 @@ pub(super) struct Handshake {
 impl Handshake {
     pub(super) fn new(authenticator: Option<Box<dyn ClientAuthenticator>>, required: bool) -> Self {
         let required = required || authenticator.is_some();
-        Self {
-            authenticator,
-            required,
-            steps: 0,
-        }
+        Self { authenticator, required, steps: 0 }
     }
 
     pub(super) fn first_frame(&mut self, own: &CapabilityMap) -> Frame {
@@ -90,28 +84,15 @@ impl Handshake {
                 out(Frame::error_to(header, errors::CALL_NOT_HANDLED));
                 Ok(false)
             }
-            _ if is_connections_own(header) => {
-                self.open_without(own, "the server knows no authentication", out)
-            }
+            _ if is_connections_own(header) => self.open_without(own, "the server knows no authentication", out),
             _ => Ok(false),
         }
     }
 
-    fn reply(
-        &mut self,
-        frame: &Frame,
-        remote: &mut CapabilityMap,
-        out: Out<'_>,
-    ) -> Result<bool, CloseReason> {
-        let map = CapabilityMap::decode(frame.payload_bytes()).map_err(|error| {
-            CloseReason::Protocol(format!(
-                "the answer to authenticate cannot be read: {error}"
-            ))
-        })?;
-        let state = map
-            .get(STATE)
-            .and_then(keyway_value::Value::as_u64)
-            .and_then(|state| u32::try_from(state).ok());
+    fn reply(&mut self, frame: &Frame, remote: &mut CapabilityMap, out: Out<'_>) -> Result<bool, CloseReason> {
+        let map = CapabilityMap::decode(frame.payload_bytes())
+            .map_err(|error| CloseReason::Protocol(format!("the answer to authenticate cannot be read: {error}")))?;
+        let state = map.get(STATE).and_then(keyway_value::Value::as_u64).and_then(|state| u32::try_from(state).ok());
         let asked = said(&map);
         remote.merge(map);
         match state {
@@ -122,29 +103,18 @@ impl Handshake {
                     return Err(CloseReason::TooManyAttempts);
                 }
                 let Some(authenticator) = &mut self.authenticator else {
-                    return Err(CloseReason::Refused(
-                        "the server asks for credentials".to_owned(),
-                    ));
+                    return Err(CloseReason::Refused("the server asks for credentials".to_owned()));
                 };
                 let next = authenticator.next(asked).map_err(CloseReason::Refused)?;
                 out(authenticate(&prefixed(next)));
                 Ok(false)
             }
-            Some(1) => Err(CloseReason::Refused(
-                errors::AUTHENTICATION_FAILED.to_owned(),
-            )),
-            _ => Err(CloseReason::Protocol(
-                "Invalid authentication state token.".to_owned(),
-            )),
+            Some(1) => Err(CloseReason::Refused(errors::AUTHENTICATION_FAILED.to_owned())),
+            _ => Err(CloseReason::Protocol("Invalid authentication state token.".to_owned())),
         }
     }
 
-    fn open_without(
-        &self,
-        own: &CapabilityMap,
-        why: &str,
-        out: Out<'_>,
-    ) -> Result<bool, CloseReason> {
+    fn open_without(&self, own: &CapabilityMap, why: &str, out: Out<'_>) -> Result<bool, CloseReason> {
         if self.required {
             return Err(CloseReason::Refused(why.to_owned()));
         }
@@ -155,21 +125,13 @@ impl Handshake {
 
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake")
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
+        f.debug_struct("Handshake").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
 fn authenticate(map: &CapabilityMap) -> Frame {
     let id: MessageId = IDS.next();
-    Frame::call(
-        id,
-        ServiceId::SERVER,
-        ObjectId::NONE,
-        ActionId::AUTHENTICATE,
-        map.encode(),
-    )
+    Frame::call(id, ServiceId::SERVER, ObjectId::NONE, ActionId::AUTHENTICATE, map.encode())
 }
 
 /// A dialogue that goes on for longer leads nowhere.

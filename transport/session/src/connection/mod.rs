@@ -9,9 +9,7 @@ use std::time::Instant;
 use keyway_value::{ActionId, MessageId, ObjectId, ServiceId};
 use keyway_wire::{Frame, Header, MessageIds, MessageKind};
 
-pub use authentication::{
-    AuthMap, AuthOutcome, ClientAuthenticator, Credentials, ServerAuthenticator,
-};
+pub use authentication::{AuthMap, AuthOutcome, ClientAuthenticator, Credentials, ServerAuthenticator};
 pub use client::ClientConfig;
 pub use server::{ServerAuthentication, ServerConfig};
 
@@ -83,40 +81,21 @@ type Out<'a> = &'a mut dyn FnMut(Frame);
 impl Connection {
     /// The end that asks. [`start`](Self::start) sends its first frame.
     pub fn client(config: ClientConfig, _now: Instant) -> Self {
-        let ClientConfig {
-            capabilities,
-            authenticator,
-            require_authentication,
-            max_payload,
-        } = config;
+        let ClientConfig { capabilities, authenticator, require_authentication, max_payload } = config;
         let handshake = client::Handshake::new(authenticator, require_authentication);
-        Self::new(
-            Phase::Client(Box::new(handshake)),
-            capabilities,
-            max_payload,
-        )
+        Self::new(Phase::Client(Box::new(handshake)), capabilities, max_payload)
     }
 
     /// The end that lets in.
     pub fn server(config: ServerConfig, now: Instant) -> Self {
         let capabilities = config.capabilities.clone();
         let max_payload = config.max_payload;
-        Self::new(
-            Phase::Server(Box::new(server::Handshake::new(config, now))),
-            capabilities,
-            max_payload,
-        )
+        Self::new(Phase::Server(Box::new(server::Handshake::new(config, now))), capabilities, max_payload)
     }
 
     fn new(phase: Phase, own: CapabilityMap, max_payload: u32) -> Self {
         let remote = CapabilityMap::empty();
-        Self {
-            phase,
-            own,
-            remote,
-            shared: SharedCapabilities::default(),
-            max_payload,
-        }
+        Self { phase, own, remote, shared: SharedCapabilities::default(), max_payload }
     }
 
     /// Sends what this end sends unasked: a client its authentication, a server nothing.
@@ -127,12 +106,7 @@ impl Connection {
     }
 
     /// Takes a frame that arrived.
-    pub fn handle_frame(
-        &mut self,
-        now: Instant,
-        frame: Frame,
-        out: Out<'_>,
-    ) -> Result<Input, CloseReason> {
+    pub fn handle_frame(&mut self, now: Instant, frame: Frame, out: Out<'_>) -> Result<Input, CloseReason> {
         if let Phase::Open { server } = self.phase {
             return self.open(server, frame, out);
         }
@@ -146,24 +120,13 @@ impl Connection {
         result
     }
 
-    fn handshake(
-        &mut self,
-        now: Instant,
-        frame: &Frame,
-        out: Out<'_>,
-    ) -> Result<Input, CloseReason> {
+    fn handshake(&mut self, now: Instant, frame: &Frame, out: Out<'_>) -> Result<Input, CloseReason> {
         let opened = match &mut self.phase {
-            Phase::Client(handshake) => {
-                handshake.handle(frame, &self.own, &mut self.remote, out)?
-            }
+            Phase::Client(handshake) => handshake.handle(frame, &self.own, &mut self.remote, out)?,
             Phase::Server(handshake) => handshake.handle(now, frame, &mut self.remote, out)?,
             Phase::Open { .. } | Phase::Failed => false,
         };
-        Ok(if opened {
-            self.become_open()
-        } else {
-            Input::None
-        })
+        Ok(if opened { self.become_open() } else { Input::None })
     }
 
     fn become_open(&mut self) -> Input {
@@ -175,9 +138,8 @@ impl Connection {
 
     /// Capabilities may come at any time (spec 5.2). What is not a map of them ends the connection (2.4).
     fn capability(&mut self, frame: &Frame) -> Result<(), CloseReason> {
-        let capabilities = CapabilityMap::decode(frame.payload_bytes()).map_err(|error| {
-            CloseReason::Protocol(format!("a Capability frame cannot be read: {error}"))
-        })?;
+        let capabilities = CapabilityMap::decode(frame.payload_bytes())
+            .map_err(|error| CloseReason::Protocol(format!("a Capability frame cannot be read: {error}")))?;
         self.remote.merge(capabilities);
         if matches!(self.phase, Phase::Open { .. }) {
             self.shared = SharedCapabilities::new(&self.own, &self.remote);
@@ -194,10 +156,7 @@ impl Connection {
                 Input::None
             }
             MessageKind::Call if header.version > 0 => {
-                out(Frame::error_to(
-                    header,
-                    &errors::version_mismatch(header.version),
-                ));
+                out(Frame::error_to(header, &errors::version_mismatch(header.version)));
                 Input::None
             }
             MessageKind::Call => Input::Call(frame),

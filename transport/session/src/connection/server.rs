@@ -10,9 +10,7 @@ use keyway_wire::{Frame, Header, MessageKind};
 
 use super::{
     DEFAULT_MAX_PAYLOAD, IDS, Out,
-    authentication::{
-        AuthMap, AuthOutcome, CONTINUE, DONE, STATE, ServerAuthenticator, prefixed, said,
-    },
+    authentication::{AuthMap, AuthOutcome, CONTINUE, DONE, STATE, ServerAuthenticator, prefixed, said},
     is_authentication, is_connections_own,
 };
 use crate::{CapabilityMap, CloseReason, errors};
@@ -77,12 +75,7 @@ pub(super) struct Handshake {
 impl Handshake {
     pub(super) fn new(config: ServerConfig, now: Instant) -> Self {
         let deadline = now + config.authentication_timeout;
-        Self {
-            config,
-            deadline,
-            attempts: 0,
-            answered: false,
-        }
+        Self { config, deadline, attempts: 0, answered: false }
     }
 
     pub(super) const fn deadline(&self) -> Instant {
@@ -100,16 +93,13 @@ impl Handshake {
         let header = &frame.header;
         match header.kind {
             MessageKind::Call if is_authentication(header) => self.authenticate(frame, remote, out),
-            MessageKind::Error if is_authentication(header) => Err(CloseReason::Protocol(
-                "an Error for authenticate, which nobody called".to_owned(),
-            )),
+            MessageKind::Error if is_authentication(header) => {
+                Err(CloseReason::Protocol("an Error for authenticate, which nobody called".to_owned()))
+            }
             _ if is_connections_own(header) => match self.config.authentication {
                 // A client from before authentication: let in, told what we can (5.2).
                 ServerAuthentication::None => {
-                    out(Frame::capability(
-                        IDS.next(),
-                        self.config.capabilities.encode(),
-                    ));
+                    out(Frame::capability(IDS.next(), self.config.capabilities.encode()));
                     Ok(true)
                 }
                 ServerAuthentication::Provider(_) => {
@@ -126,15 +116,9 @@ impl Handshake {
         }
     }
 
-    fn authenticate(
-        &mut self,
-        frame: &Frame,
-        remote: &mut CapabilityMap,
-        out: Out<'_>,
-    ) -> Result<bool, CloseReason> {
-        let map = CapabilityMap::decode(frame.payload_bytes()).map_err(|error| {
-            CloseReason::Protocol(format!("the call of authenticate cannot be read: {error}"))
-        })?;
+    fn authenticate(&mut self, frame: &Frame, remote: &mut CapabilityMap, out: Out<'_>) -> Result<bool, CloseReason> {
+        let map = CapabilityMap::decode(frame.payload_bytes())
+            .map_err(|error| CloseReason::Protocol(format!("the call of authenticate cannot be read: {error}")))?;
         self.attempts += 1;
         if self.attempts > self.config.max_attempts {
             return Err(CloseReason::TooManyAttempts);
@@ -144,19 +128,13 @@ impl Handshake {
             ServerAuthentication::None => AuthOutcome::Done(AuthMap::new()),
             ServerAuthentication::Provider(provider) => {
                 let mut words = said(&map);
-                words.insert(
-                    "remoteEndpoint".to_owned(),
-                    Value::from(self.config.remote_endpoint.as_str()),
-                );
+                words.insert("remoteEndpoint".to_owned(), Value::from(self.config.remote_endpoint.as_str()));
                 provider.step(&words)
             }
         };
         // Credentials are not capabilities: they are not kept.
         remote.merge(
-            map.iter()
-                .filter(|(key, _)| !is_secret(key.as_bytes()))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
+            map.iter().filter(|(key, _)| !is_secret(key.as_bytes())).map(|(k, v)| (k.clone(), v.clone())).collect(),
         );
         match outcome {
             AuthOutcome::Done(words) => {
@@ -177,11 +155,7 @@ impl Handshake {
 
     /// The capabilities are in the first answer only (5.2).
     fn answer(&mut self, call: &Header, state: u32, words: AuthMap) -> Frame {
-        let mut map = if self.answered {
-            CapabilityMap::empty()
-        } else {
-            self.config.capabilities.clone()
-        };
+        let mut map = if self.answered { CapabilityMap::empty() } else { self.config.capabilities.clone() };
         self.answered = true;
         map.set(STATE, state);
         map.merge(prefixed(words));
