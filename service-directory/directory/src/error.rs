@@ -33,7 +33,9 @@ pub enum DirectoryError {
     #[error("Permission denied: service #{0} is owned by another session")]
     NotOwner(ServiceId),
     /// An endpoint that is no URI (1.2).
-    #[error("Call argument number 1 conversion failure from ServiceInfo to ServiceInfo: the endpoint {0:?} is not a URI")]
+    #[error(
+        "Call argument number 1 conversion failure from ServiceInfo to ServiceInfo: the endpoint {0:?} is not a URI"
+    )]
     InvalidEndpoint(String),
     /// A name that cannot be kept (7.9).
     #[error("the service name is refused: it has {0} bytes, at most 255 of UTF-8 are allowed")]

@@ -33,13 +33,7 @@ pub struct DirectoryConfig {
 
 impl Default for DirectoryConfig {
     fn default() -> Self {
-        Self {
-            machine_id: String::new(),
-            process_id: 0,
-            permissive: false,
-            max_services: 1024,
-            max_endpoints: 64,
-        }
+        Self { machine_id: String::new(), process_id: 0, permissive: false, max_services: 1024, max_endpoints: 64 }
     }
 }
 
@@ -104,7 +98,8 @@ impl Registry {
     /// Where the directory listens.
     pub fn own_endpoints(&self) -> Vec<String> {
         let own = self.services.get(&ServiceId::DIRECTORY);
-        own.map(|entry| entry.endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect()).unwrap_or_default()
+        own.map(|entry| entry.endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect())
+            .unwrap_or_default()
     }
 
     /// Says where the directory listens; services of its process are reached there too.
@@ -142,8 +137,7 @@ impl Registry {
     /// Shows a reserved service to everybody (7.2).
     pub fn ready(&mut self, owner: Owner, id: ServiceId) -> Result<Change, DirectoryError> {
         let permissive = self.config.permissive;
-        let entry =
-            self.services.get_mut(&id).filter(|entry| !entry.ready).ok_or(DirectoryError::NotPending(id))?;
+        let entry = self.services.get_mut(&id).filter(|entry| !entry.ready).ok_or(DirectoryError::NotPending(id))?;
         check_owner(permissive, entry, owner, id)?;
         entry.ready = true;
         Ok(Change::Added { id, name: entry.info.name.to_string() })
@@ -187,8 +181,7 @@ impl Registry {
         if owner == Owner::DIRECTORY || !self.owned.contains_key(&owner) {
             return Vec::new();
         }
-        let ids: Vec<_> =
-            self.services.iter().filter(|(_, entry)| entry.owner == owner).map(|(id, _)| *id).collect();
+        let ids: Vec<_> = self.services.iter().filter(|(_, entry)| entry.owner == owner).map(|(id, _)| *id).collect();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 

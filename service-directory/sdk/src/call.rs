@@ -33,7 +33,13 @@ pub(crate) enum Pending {
     /// Refused before anything was sent, or taken already.
     Settled(Option<Error>),
     /// A Call frame on a connection.
-    Remote { peer: Arc<Peer>, service: ServiceId, object: ObjectId, id: MessageId, answer: oneshot::Receiver<Result<Frame>> },
+    Remote {
+        peer: Arc<Peer>,
+        service: ServiceId,
+        object: ObjectId,
+        id: MessageId,
+        answer: oneshot::Receiver<Result<Frame>>,
+    },
     /// A method of this process; its future, once started, is polled in place.
     Local(Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>),
 }
@@ -113,10 +119,10 @@ impl<R: QiValue> Future for Call<R> {
 
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
-        if let Pending::Remote { peer, service, object, id, .. } = &self.state {
-            if peer.abandon(*id) {
-                peer.cancel(*service, *object, *id);
-            }
+        if let Pending::Remote { peer, service, object, id, .. } = &self.state
+            && peer.abandon(*id)
+        {
+            peer.cancel(*service, *object, *id);
         }
     }
 }

@@ -135,7 +135,7 @@ impl DirectoryBuilder {
             self.urls.push("tcp://127.0.0.1:0".to_owned());
         }
         let host = Arc::new(Host::default());
-        let state = DirectoryState::new(self.permissive, host.clone());
+        let state = DirectoryState::new(self.permissive, &host);
         let mut listeners = Vec::new();
         for url in &self.urls {
             let serving = Serving::start(url, &self.serving, host.clone()).await?;
@@ -157,7 +157,7 @@ pub(crate) struct DirectoryState {
 }
 
 impl DirectoryState {
-    fn new(permissive: bool, host: Arc<Host>) -> Arc<Self> {
+    fn new(permissive: bool, host: &Arc<Host>) -> Arc<Self> {
         let config = DirectoryConfig {
             machine_id: machine_id().to_owned(),
             process_id: std::process::id(),
@@ -280,7 +280,8 @@ fn service_object(state: &Arc<DirectoryState>) -> Object {
         s.registry.lock().service(&name, context.relative_endpoints())
     });
     let s = with(state);
-    builder.method_with_context("services", move |context, ()| s.registry.lock().services(context.relative_endpoints()));
+    builder
+        .method_with_context("services", move |context, ()| s.registry.lock().services(context.relative_endpoints()));
     let s = with(state);
     builder.method_with_context("registerService", move |context, (info,): (ServiceInfo,)| {
         s.registry.lock().register(owner(context), info).map(|id| id.0)

@@ -171,9 +171,8 @@ fn arguments(frame: &Frame, declared: &Signature, context: &mut CallContext) -> 
         return Ok(frame.payload_bytes().clone());
     }
     let value = context.exchange().decode(frame.payload_bytes(), |decoder| decoder.read_dynamic())?;
-    let from = value.signature();
     let value = convert::convert(value, declared)
-        .map_err(|_| Error::Remote(errors::argument_conversion(&from, declared)))?;
+        .map_err(|error| Error::Remote(errors::argument_conversion(&error, declared)))?;
     let exchange = Exchange::loopback();
     let bytes = exchange.encode_value(&value)?.into_bytes();
     context.set_arguments(exchange);

@@ -192,4 +192,3 @@ impl fmt::Debug for Loopback {
         f.debug_struct("Loopback").finish_non_exhaustive()
     }
 }
-

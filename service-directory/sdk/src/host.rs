@@ -18,9 +18,12 @@ pub(crate) struct Host {
 }
 
 struct Watcher {
-    connected: Box<dyn Fn(&Arc<Peer>) + Send + Sync>,
-    disconnected: Box<dyn Fn(ConnectionId) + Send + Sync>,
+    connected: Box<Connected>,
+    disconnected: Box<Disconnected>,
 }
+
+type Connected = dyn Fn(&Arc<Peer>) + Send + Sync;
+type Disconnected = dyn Fn(ConnectionId) + Send + Sync;
 
 impl Host {
     pub(crate) fn service(&self, id: ServiceId) -> Option<Object> {

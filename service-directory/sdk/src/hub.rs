@@ -6,8 +6,8 @@ use bytes::Bytes;
 use keyway_pipe::ConnectionId;
 use keyway_session::Subscriptions;
 use keyway_value::{
-    ActionId, CodecError, Encoder, Link, ObjectExporter, ObjectId, ObjectReference, ObjectValue, Payload,
-    ServiceId, Signature, convert,
+    ActionId, CodecError, Encoder, Link, ObjectExporter, ObjectId, ObjectReference, ObjectValue, Payload, ServiceId,
+    Signature, convert,
 };
 use keyway_wire::{Flags, Frame};
 use parking_lot::Mutex;
@@ -96,7 +96,8 @@ impl Shared {
     }
 
     fn frame_for(&self, subscriber: &Subscriber) -> Option<Bytes> {
-        let alike = self.service == subscriber.service && self.object == subscriber.object && subscriber.wanted.is_none();
+        let alike =
+            self.service == subscriber.service && self.object == subscriber.object && subscriber.wanted.is_none();
         alike.then(|| self.frame.clone())
     }
 }
@@ -108,15 +109,12 @@ fn encode(
     emission: &Emission<'_>,
     subscriber: &Subscriber,
 ) -> Result<(Bytes, bool)> {
-    let exchange = Exchange::Peer {
-        peer: subscriber.peer.clone(),
-        service: subscriber.service,
-        passing: Passing::Returned,
-    };
-    if let Some(wanted) = &subscriber.wanted {
-        if let Some(payload) = converted(signature, wanted, emission, &exchange)? {
-            return Ok((frame(action, subscriber, payload, Flags::DYNAMIC_PAYLOAD), false));
-        }
+    let exchange =
+        Exchange::Peer { peer: subscriber.peer.clone(), service: subscriber.service, passing: Passing::Returned };
+    if let Some(wanted) = &subscriber.wanted
+        && let Some(payload) = converted(signature, wanted, emission, &exchange)?
+    {
+        return Ok((frame(action, subscriber, payload, Flags::DYNAMIC_PAYLOAD), false));
     }
     let (payload, objects) = match emission {
         Emission::Bytes(bytes) => (Payload::from(bytes.clone()), false),
@@ -170,4 +168,3 @@ impl ObjectExporter for Watched<'_> {
         exchange.export(object)
     }
 }
-

@@ -8,9 +8,7 @@ use std::{
 };
 
 use keyway_pipe::{ConnectionId, Handler, Sender};
-use keyway_session::{
-    BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities,
-};
+use keyway_session::{BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities};
 use keyway_value::{ActionId, Link, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{Flags, Frame, Header, MessageIds, MessageKind};
 use parking_lot::Mutex;
@@ -139,10 +137,10 @@ impl Peer {
         frame.header.flags = flags;
         // A refused send means that the connection is closing. The state is read after the insertion: either the
         // closing sees the waiter, or this sees the closing.
-        if self.sender.send(frame).is_err() || matches!(*self.state.borrow(), State::Closed(_)) {
-            if let Some(waiter) = self.calls.lock().remove(id) {
-                let _ = waiter.send(Err(self.why_closed()));
-            }
+        if (self.sender.send(frame).is_err() || matches!(*self.state.borrow(), State::Closed(_)))
+            && let Some(waiter) = self.calls.lock().remove(id)
+        {
+            let _ = waiter.send(Err(self.why_closed()));
         }
         (id, answer)
     }
@@ -218,8 +216,7 @@ impl Peer {
         };
         // Objects in the event are received once for each listener, but their reference is one: the first to let go
         // must not take it from the others, so with several listeners each sees the same bytes and the last releases.
-        let exchange =
-            Exchange::Peer { peer: self.clone(), service: header.service, passing: Passing::Argument };
+        let exchange = Exchange::Peer { peer: self.clone(), service: header.service, passing: Passing::Argument };
         let event = Event { payload: frame.payload_bytes().clone(), flags: header.flags, exchange };
         for queue in queues {
             queue.push(event.clone());
@@ -244,10 +241,10 @@ impl Peer {
     }
 
     pub(crate) fn find(&self, service: ServiceId, object: ObjectId) -> Option<Object> {
-        if object == ObjectId::MAIN {
-            if let Some(object) = self.host.service(service) {
-                return Some(object);
-            }
+        if object == ObjectId::MAIN
+            && let Some(object) = self.host.service(service)
+        {
+            return Some(object);
         }
         self.bound.lock().get(service, object).cloned()
     }

@@ -148,6 +148,7 @@ impl Proxy {
     }
 
     /// Calls a method. `arguments` is a tuple: `(1, "two")`, `(x,)`, `()`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a tuple in place")]
     pub fn call<R: QiValue>(&self, name: &str, arguments: impl QiValue) -> Call<R> {
         self.try_call(name, &arguments).unwrap_or_else(Call::failed)
     }
@@ -165,6 +166,7 @@ impl Proxy {
 
     /// Runs a method or emits a signal without waiting for anything. An error means that nothing was sent; what happens
     /// over there stays there (spec 8.3).
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a tuple in place")]
     pub fn post(&self, name: &str, arguments: impl QiValue) -> Result<()> {
         self.post_value(name, to_value(&arguments)?)
     }
@@ -238,12 +240,10 @@ impl Proxy {
         let wanted = arguments_signature::<A>();
         // The common case needs no values: one method of that name with just these types.
         let mut named = metaobject.methods_named(name);
-        if let (Some(method), None) = (named.next(), named.next()) {
-            if method.parameters_signature == wanted {
-                return Ok(self.start(ActionId(method.uid), &method.return_signature, |encoder| {
-                    arguments.encode(encoder)
-                }));
-            }
+        if let (Some(method), None) = (named.next(), named.next())
+            && method.parameters_signature == wanted
+        {
+            return Ok(self.start(ActionId(method.uid), &method.return_signature, |encoder| arguments.encode(encoder)));
         }
         let values = match to_value(arguments)? {
             Value::Tuple(tuple) => tuple.items,

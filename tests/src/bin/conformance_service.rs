@@ -13,8 +13,32 @@ use tokio::{
 
 /// Signatures of the typed echo methods, in the order of `TYPES` in the suite.
 const TYPES: &[&str] = &[
-    "b", "b", "c", "C", "w", "W", "i", "I", "l", "L", "f", "d", "s", "s", "[i]", "[i]", "[s]", "{si}", "{i[s]}", "(is)",
-    "()", "+i", "+i", "[[i]]", "{s[(is)]}", "(b(cC)[w])",
+    "b",
+    "b",
+    "c",
+    "C",
+    "w",
+    "W",
+    "i",
+    "I",
+    "l",
+    "L",
+    "f",
+    "d",
+    "s",
+    "s",
+    "[i]",
+    "[i]",
+    "[s]",
+    "{si}",
+    "{i[s]}",
+    "(is)",
+    "()",
+    "+i",
+    "+i",
+    "[[i]]",
+    "{s[(is)]}",
+    "(b(cC)[w])",
 ];
 
 #[tokio::main]
@@ -90,7 +114,8 @@ fn plain_methods(builder: &mut ObjectBuilder) -> anyhow::Result<()> {
         });
     let posted = Arc::new(std::sync::Mutex::new(Vec::new()));
     let notes = posted.clone();
-    builder.method("note", move |(x,): (Value,)| notes.lock().map(|mut notes| notes.push(x)).map_err(|e| e.to_string()));
+    builder
+        .method("note", move |(x,): (Value,)| notes.lock().map(|mut notes| notes.push(x)).map_err(|e| e.to_string()));
     builder.method("notes", move |()| posted.lock().map(|notes| notes.clone()).map_err(|e| e.to_string()));
     Ok(())
 }
@@ -139,9 +164,7 @@ fn signals_and_properties(builder: &mut ObjectBuilder) {
 fn objects(builder: &mut ObjectBuilder) {
     let kept = Arc::new(Mutex::new(Vec::<Proxy>::new()));
     builder.method("make", |()| Value::from(child("child".into())));
-    builder.method("make_many", |(n,): (i32,)| {
-        dynamics((0..n).map(|i| Value::from(child(i.to_string()))).collect())
-    });
+    builder.method("make_many", |(n,): (i32,)| dynamics((0..n).map(|i| Value::from(child(i.to_string()))).collect()));
     builder.method_async("struct_obj", |(object,): (Proxy,)| async move { object.call::<String>("who", ()).await });
     let list = kept.clone();
     builder.method_async("keep", move |(object,): (Value,)| {

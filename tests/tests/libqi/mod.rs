@@ -8,14 +8,14 @@ use tokio::{
 };
 
 /// A Python program that uses libqi; killed when dropped.
-pub struct Peer {
+pub(crate) struct Peer {
     url: String,
     _process: Child,
 }
 
 impl Peer {
     /// Starts a script of `tests/peers` and waits for its `ready URL`.
-    pub async fn start(python: &str, script: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(python: &str, script: &str, arguments: &[&str]) -> Self {
         let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "peers", script].iter().collect();
         let mut process = Command::new(python)
             .arg(path)
@@ -36,13 +36,13 @@ impl Peer {
     }
 
     /// What it said to be ready at.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 }
 
 /// The Python with libqi, from `KEYWAY_PEER_PYTHON`. Missing, it fails the run under CI and skips the test elsewhere.
-pub fn peer_python() -> Option<String> {
+pub(crate) fn peer_python() -> Option<String> {
     match env::var("KEYWAY_PEER_PYTHON") {
         Ok(python) => Some(python),
         Err(_) if env::var_os("CI").is_some() => panic!("KEYWAY_PEER_PYTHON is not set: run `cargo xtask test`"),

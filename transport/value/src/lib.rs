@@ -26,14 +26,10 @@ mod signature;
 pub mod transcode;
 mod value;
 
-pub use codec::{
-    CodecError, Decoder, Encoder, Limits, ObjectExporter, ObjectImporter, ObjectLayout, Payload,
-};
+pub use codec::{CodecError, Decoder, Encoder, Limits, ObjectExporter, ObjectImporter, ObjectLayout, Payload};
 pub use convert::{ConversionError, OverloadError};
 pub use ids::{ActionId, Link, MessageId, ObjectId, ServiceId};
-pub use metaobject::{
-    MetaMethod, MetaMethodParameter, MetaObject, MetaObjectBuilder, MetaProperty, MetaSignal,
-};
+pub use metaobject::{MetaMethod, MetaMethodParameter, MetaObject, MetaObjectBuilder, MetaProperty, MetaSignal};
 pub use object::{ObjectReference, ObjectUid, ObjectValue};
 pub use qi_value::{QiValue, from_payload, from_payload_as, to_payload};
 pub use service_info::ServiceInfo;

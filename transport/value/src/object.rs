@@ -44,18 +44,12 @@ pub struct ObjectValue {
 impl ObjectValue {
     /// A reference without life.
     pub const fn from_reference(reference: ObjectReference) -> Self {
-        Self {
-            reference,
-            handle: None,
-        }
+        Self { reference, handle: None }
     }
 
     /// A living object.
     pub fn with_handle(reference: ObjectReference, handle: Arc<dyn Any + Send + Sync>) -> Self {
-        Self {
-            reference,
-            handle: Some(handle),
-        }
+        Self { reference, handle: Some(handle) }
     }
 
     /// No object.

@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    CodecError, Decoder, Encoder, Limits, ObjectImporter, ObjectLayout, ObjectValue, Payload,
-    QiString, Signature, Value, convert::convert,
+    CodecError, Decoder, Encoder, Limits, ObjectImporter, ObjectLayout, ObjectValue, Payload, QiString, Signature,
+    Value, convert::convert,
 };
 
 /// A type that is always written with the same signature. Derive it for structs with `#[derive(QiValue)]` of `keyway`.
@@ -109,9 +109,7 @@ impl QiValue for String {
     #[inline]
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, CodecError> {
         let bytes = decoder.read_str()?;
-        std::str::from_utf8(bytes)
-            .map(ToOwned::to_owned)
-            .map_err(|_| CodecError::InvalidUtf8)
+        std::str::from_utf8(bytes).map(ToOwned::to_owned).map_err(|_| CodecError::InvalidUtf8)
     }
 }
 
@@ -128,9 +126,7 @@ impl QiValue for &'static str {
     }
 
     fn decode(_: &mut Decoder<'_>) -> Result<Self, CodecError> {
-        Err(CodecError::Custom(
-            "a &'static str cannot be received; use String".into(),
-        ))
+        Err(CodecError::Custom("a &'static str cannot be received; use String".into()))
     }
 }
 
@@ -187,7 +183,7 @@ impl QiValue for Signature {
     const MIN_SIZE: usize = 4;
 
     fn signature() -> Signature {
-        Signature::string()
+        Self::string()
     }
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), CodecError> {
@@ -249,11 +245,7 @@ impl<T: QiValue> QiValue for Option<T> {
     }
 
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, CodecError> {
-        if decoder.read_bool()? {
-            T::decode(decoder).map(Some)
-        } else {
-            Ok(None)
-        }
+        if decoder.read_bool()? { T::decode(decoder).map(Some) } else { Ok(None) }
     }
 }
 

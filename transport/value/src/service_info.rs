@@ -46,23 +46,9 @@ impl crate::record::Field<u32> for ServiceId {
 impl ServiceInfo {
     /// The struct of peers older than libqi 2.8: without `objectUid` (spec 14).
     pub fn legacy_signature() -> Signature {
-        let fields = [
-            "name",
-            "serviceId",
-            "machineId",
-            "processId",
-            "endpoints",
-            "sessionId",
-        ];
+        let fields = ["name", "serviceId", "machineId", "processId", "endpoints", "sessionId"];
         let string = Signature::string;
-        let types = [
-            string(),
-            Signature::uint32(),
-            string(),
-            Signature::uint32(),
-            Signature::list(string()),
-            string(),
-        ];
+        let types = [string(), Signature::uint32(), string(), Signature::uint32(), Signature::list(string()), string()];
         Signature::named_tuple("ServiceInfo", &fields, types)
     }
 }

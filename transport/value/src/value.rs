@@ -196,18 +196,12 @@ impl Value {
 
     /// A list of these; they must all have the type `element`.
     pub fn list(element: Signature, items: Vec<Self>) -> Self {
-        Self::List(List {
-            signature: Signature::list(element),
-            items,
-        })
+        Self::List(List { signature: Signature::list(element), items })
     }
 
     /// A map of these; they must all have the types `key` and `value`.
     pub fn map(key: Signature, value: Signature, entries: Vec<(Self, Self)>) -> Self {
-        Self::Map(Map {
-            signature: Signature::map(key, value),
-            entries,
-        })
+        Self::Map(Map { signature: Signature::map(key, value), entries })
     }
 
     /// This value in a dynamic, unless it is one.
@@ -300,18 +294,10 @@ impl Value {
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self.peel() {
             Self::Tuple(tuple) => {
-                let position = tuple
-                    .signature
-                    .field_names()?
-                    .iter()
-                    .position(|field| *field == name)?;
+                let position = tuple.signature.field_names()?.iter().position(|field| *field == name)?;
                 tuple.items.get(position)
             }
-            Self::Map(map) => map
-                .entries
-                .iter()
-                .find(|(key, _)| key.as_str() == Some(name))
-                .map(|(_, value)| value),
+            Self::Map(map) => map.entries.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value),
             _ => None,
         }
     }
@@ -358,15 +344,11 @@ impl From<Vec<Self>> for Value {
         let first = items.first().map(Self::signature);
         match first {
             Some(element)
-                if *element.kind() != Type::Dynamic
-                    && items.iter().all(|item| item.signature() == element) =>
+                if *element.kind() != Type::Dynamic && items.iter().all(|item| item.signature() == element) =>
             {
                 Self::list(element, items)
             }
-            _ => Self::list(
-                Signature::dynamic(),
-                items.into_iter().map(Self::into_dynamic).collect(),
-            ),
+            _ => Self::list(Signature::dynamic(), items.into_iter().map(Self::into_dynamic).collect()),
         }
     }
 }
@@ -393,11 +375,7 @@ impl fmt::Display for Value {
                 Some(names) => {
                     f.write_str("{")?;
                     for (position, (name, value)) in names.iter().zip(&tuple.items).enumerate() {
-                        write!(
-                            f,
-                            "{}{name:?}:{value}",
-                            if position == 0 { "" } else { "," }
-                        )?;
+                        write!(f, "{}{name:?}:{value}", if position == 0 { "" } else { "," })?;
                     }
                     f.write_str("}")
                 }

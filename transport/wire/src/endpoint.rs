@@ -42,7 +42,7 @@ impl Endpoint {
     pub fn relative(service: &str) -> Option<Self> {
         let text = format!("qi:{service}");
         let is_segment = !service.is_empty() && !service.contains(['/', '?', '#']) && is_uri_text(service);
-        is_segment.then(|| Self { text, scheme: 2, authority: None })
+        is_segment.then_some(Self { text, scheme: 2, authority: None })
     }
 
     /// The text, as it was given.

@@ -34,7 +34,10 @@ fn ids_go_up_from_two_and_are_never_used_again() {
     let first = add(&mut registry, A, "One", &[]);
     assert_eq!(first, ServiceId(2));
     registry.unregister(A, first).unwrap();
-    assert_eq!(registry.register(A, ServiceInfo { service_id: ServiceId(99), ..info("One", &[]) }).unwrap(), ServiceId(3));
+    assert_eq!(
+        registry.register(A, ServiceInfo { service_id: ServiceId(99), ..info("One", &[]) }).unwrap(),
+        ServiceId(3)
+    );
 }
 
 #[test]

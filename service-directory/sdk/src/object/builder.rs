@@ -131,7 +131,9 @@ impl ObjectBuilder {
             let (run, context) = (run.clone(), context.clone());
             let running = tokio::task::spawn_blocking(move || context.encode(&run(arguments).into_answer()?));
             Answer::Unstoppable(Box::pin(async move {
-                running.await.unwrap_or_else(|_| Err(crate::Error::remote("the method panicked; see the log of its service")))
+                running
+                    .await
+                    .unwrap_or_else(|_| Err(crate::Error::remote("the method panicked; see the log of its service")))
             }))
         })
     }
@@ -295,7 +297,11 @@ pub(super) fn assemble(metaobject: Arc<MetaObject>, uid: ObjectUid, parts: Parts
 }
 
 /// Encodes a dynamic result as the declared type; the text of a failure is libqi's (spec 8.9).
-pub(super) fn encode_result(context: &CallContext, value: Value, declared: &Signature) -> Result<keyway_value::Payload> {
+pub(super) fn encode_result(
+    context: &CallContext,
+    value: Value,
+    declared: &Signature,
+) -> Result<keyway_value::Payload> {
     let effective = value.signature();
     let value = keyway_value::convert::convert(value, declared).map_err(|_| {
         crate::Error::Remote(format!(

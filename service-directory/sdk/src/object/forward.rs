@@ -129,7 +129,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// Resolves when events of `action` flow.
-    pub(crate) fn attach(&self, object: &Object, action: ActionId) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub(crate) fn attach(
+        &self,
+        object: &Object,
+        action: ActionId,
+    ) -> impl Future<Output = Result<()>> + Send + 'static {
         let known = self.running.lock().contains_key(&action);
         let proxy = self.proxy.clone();
         let object = Arc::downgrade(&object.0);

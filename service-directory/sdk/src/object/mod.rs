@@ -14,12 +14,7 @@ use keyway_value::{CodecError, Decoder};
 pub use builder::ObjectBuilder;
 
 use crate::{
-    answer::Answer,
-    context::CallContext,
-    exchange::Handle,
-    hub::Hub,
-    property::PropertyAccess,
-    proxy::Proxy,
+    answer::Answer, context::CallContext, exchange::Handle, hub::Hub, property::PropertyAccess, proxy::Proxy,
     signal::SignalCore,
 };
 
@@ -130,8 +125,10 @@ pub(crate) struct Local {
 pub(crate) struct Method {
     pub(crate) parameters: Signature,
     pub(crate) result: Signature,
-    pub(crate) run: Box<dyn Fn(&Bytes, &CallContext) -> Answer + Send + Sync>,
+    pub(crate) run: Box<Run>,
 }
+
+type Run = dyn Fn(&Bytes, &CallContext) -> Answer + Send + Sync;
 
 impl From<Object> for keyway_value::Value {
     fn from(object: Object) -> Self {

@@ -20,7 +20,6 @@ use crate::{
     Error, Result,
     directory::DirectoryState,
     host::Host,
-
     peer::{Peer, PeerHandler},
     proxy::{Proxy, RemoteObject},
     serving::ServingSettings,
@@ -83,10 +82,7 @@ impl SessionBuilder {
     }
 
     /// Authenticates with an authenticator of the program's own, a new one for each connection.
-    pub fn authenticator(
-        mut self,
-        make: impl Fn() -> Box<dyn ClientAuthenticator> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn authenticator(mut self, make: impl Fn() -> Box<dyn ClientAuthenticator> + Send + Sync + 'static) -> Self {
         self.settings.authenticator = Some(Arc::new(make));
         self
     }
@@ -158,7 +154,9 @@ impl SessionBuilder {
 
 impl fmt::Debug for SessionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionBuilder").field("connect_timeout", &self.settings.connect_timeout).finish_non_exhaustive()
+        f.debug_struct("SessionBuilder")
+            .field("connect_timeout", &self.settings.connect_timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -233,4 +231,3 @@ async fn follow(session: std::sync::Weak<Inner>, peer: Arc<Peer>, mut events: Se
         session.shut_down("disconnected");
     }
 }
-

@@ -3,17 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use keyway_value::{ServiceInfo, ObjectUid};
+use keyway_value::{ObjectUid, ServiceInfo};
 use keyway_wire::{Endpoint, Url};
 
 use super::{DirectoryLink, Session, builder::open};
-use crate::{
-    Error, Result,
-    host::Host,
-    machine_id::machine_id,
-    peer::Peer,
-    proxy::RemoteObject,
-};
+use crate::{Error, Result, host::Host, machine_id::machine_id, peer::Peer, proxy::RemoteObject};
 
 impl Session {
     /// The service's main object, over a connection that exists already if one leads there.

@@ -294,4 +294,3 @@ impl Drop for Inner {
 
 /// The directory's own name.
 pub(crate) const DIRECTORY: &str = "ServiceDirectory";
-

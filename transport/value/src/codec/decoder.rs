@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{CodecError, ObjectImporter, ObjectLayout};
 use crate::{
-    List, Map, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue, OptionalValue,
-    QiString, QiValue, ServiceId, Signature, Tuple, Type, Value, signature::MAX_DEPTH,
+    List, Map, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue, OptionalValue, QiString, QiValue,
+    ServiceId, Signature, Tuple, Type, Value, signature::MAX_DEPTH,
 };
 
 /// What a reader refuses, whatever the bytes say.
@@ -21,10 +21,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: MAX_DEPTH,
-            zero_size_count: 65_536,
-        }
+        Self { depth: MAX_DEPTH, zero_size_count: 65_536 }
     }
 }
 
@@ -61,14 +58,7 @@ impl<'a> Decoder<'a> {
         limits: Limits,
         importer: Option<&'a mut dyn ObjectImporter>,
     ) -> Self {
-        Self {
-            source,
-            at: 0,
-            depth: 0,
-            layout,
-            limits,
-            importer,
-        }
+        Self { source, at: 0, depth: 0, layout, limits, importer }
     }
 
     /// How many bytes were read.
@@ -85,19 +75,14 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
         let end = self.at.checked_add(length).ok_or(CodecError::ReadPastEnd)?;
-        let taken = self
-            .source
-            .get(self.at..end)
-            .ok_or(CodecError::ReadPastEnd)?;
+        let taken = self.source.get(self.at..end).ok_or(CodecError::ReadPastEnd)?;
         self.at = end;
         Ok(taken)
     }
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        self.take(N)?
-            .try_into()
-            .map_err(|_| CodecError::ReadPastEnd)
+        self.take(N)?.try_into().map_err(|_| CodecError::ReadPastEnd)
     }
 
     numbers! {
@@ -158,11 +143,7 @@ impl<'a> Decoder<'a> {
             0 => true,
             size => count <= self.remaining() / size,
         };
-        if fits {
-            Ok(count)
-        } else {
-            Err(CodecError::ReadPastEnd)
-        }
+        if fits { Ok(count) } else { Err(CodecError::ReadPastEnd) }
     }
 
     /// A signature.
@@ -175,11 +156,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn enter(&mut self) -> Result<(), CodecError> {
         self.depth += 1;
-        if self.depth > self.limits.depth {
-            Err(CodecError::TooDeep(self.limits.depth))
-        } else {
-            Ok(())
-        }
+        if self.depth > self.limits.depth { Err(CodecError::TooDeep(self.limits.depth)) } else { Ok(()) }
     }
 
     /// Comes one level up.
@@ -191,27 +168,14 @@ impl<'a> Decoder<'a> {
     /// `o`, brought to life by the importer if there is one.
     pub fn read_object(&mut self) -> Result<ObjectValue, CodecError> {
         let transmitted = !self.layout.metaobject_cache || self.read_bool()?;
-        let metaobject = if transmitted {
-            MetaObject::decode(self)?
-        } else {
-            MetaObject::default()
-        };
+        let metaobject = if transmitted { MetaObject::decode(self)? } else { MetaObject::default() };
         if self.layout.metaobject_cache {
             self.read_u32()?;
         }
         let service = ServiceId(self.read_u32()?);
         let object = ObjectId(self.read_u32()?);
-        let uid = if self.layout.uid {
-            Some(ObjectUid(self.array()?))
-        } else {
-            None
-        };
-        let reference = ObjectReference {
-            metaobject: Arc::new(metaobject),
-            service,
-            object,
-            uid,
-        };
+        let uid = if self.layout.uid { Some(ObjectUid(self.array()?)) } else { None };
+        let reference = ObjectReference { metaobject: Arc::new(metaobject), service, object, uid };
         Ok(match &mut self.importer {
             Some(importer) => importer.import(reference),
             None => ObjectValue::from_reference(reference),
@@ -273,10 +237,7 @@ impl<'a> Decoder<'a> {
                 for _ in 0..count {
                     items.push(self.read_value(element)?);
                 }
-                Value::List(List {
-                    signature: signature.clone(),
-                    items,
-                })
+                Value::List(List { signature: signature.clone(), items })
             }
             Type::Map(pair) => {
                 let (key, value) = &**pair;
@@ -285,31 +246,18 @@ impl<'a> Decoder<'a> {
                 for _ in 0..count {
                     entries.push((self.read_value(key)?, self.read_value(value)?));
                 }
-                Value::Map(Map {
-                    signature: signature.clone(),
-                    entries,
-                })
+                Value::Map(Map { signature: signature.clone(), entries })
             }
             Type::Tuple(elements) => {
                 let mut items = Vec::with_capacity(elements.len());
                 for element in elements.iter() {
                     items.push(self.read_value(element)?);
                 }
-                Value::Tuple(Tuple {
-                    signature: signature.clone(),
-                    items,
-                })
+                Value::Tuple(Tuple { signature: signature.clone(), items })
             }
             Type::Optional(element) => {
-                let value = if self.read_bool()? {
-                    Some(Box::new(self.read_value(element)?))
-                } else {
-                    None
-                };
-                Value::Optional(OptionalValue {
-                    signature: signature.clone(),
-                    value,
-                })
+                let value = if self.read_bool()? { Some(Box::new(self.read_value(element)?)) } else { None };
+                Value::Optional(OptionalValue { signature: signature.clone(), value })
             }
             _ => return Err(CodecError::CannotDeserialize(signature.clone())),
         })
@@ -345,9 +293,7 @@ impl<'a> Decoder<'a> {
             }
             Type::Tuple(elements) => {
                 self.enter()?;
-                elements
-                    .iter()
-                    .try_for_each(|element| self.skip_value(element))?;
+                elements.iter().try_for_each(|element| self.skip_value(element))?;
                 self.leave();
             }
             Type::Optional(element) => {
@@ -366,9 +312,7 @@ impl<'a> Decoder<'a> {
     fn skip_many(&mut self, count: usize, elements: &[&Signature]) -> Result<(), CodecError> {
         self.enter()?;
         for _ in 0..count {
-            elements
-                .iter()
-                .try_for_each(|element| self.skip_value(element))?;
+            elements.iter().try_for_each(|element| self.skip_value(element))?;
         }
         self.leave();
         Ok(())
@@ -377,10 +321,7 @@ impl<'a> Decoder<'a> {
 
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder")
-            .field("at", &self.at)
-            .field("of", &self.source.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Decoder").field("at", &self.at).field("of", &self.source.len()).finish_non_exhaustive()
     }
 }
 

@@ -36,12 +36,7 @@ impl<'a> Encoder<'a> {
 
     /// For a connection.
     pub fn with(layout: ObjectLayout, exporter: Option<&'a mut dyn ObjectExporter>) -> Self {
-        Self {
-            tail: BytesMut::new(),
-            chunks: Vec::new(),
-            layout,
-            exporter,
-        }
+        Self { tail: BytesMut::new(), chunks: Vec::new(), layout, exporter }
     }
 
     /// The bytes.
@@ -87,8 +82,7 @@ impl<'a> Encoder<'a> {
     /// The number of elements that follow.
     #[inline]
     pub fn write_count(&mut self, count: usize) -> Result<(), CodecError> {
-        self.tail
-            .put_u32_le(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
+        self.tail.put_u32_le(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
         Ok(())
     }
 
@@ -179,9 +173,7 @@ impl<'a> Encoder<'a> {
             Value::Raw(bytes) => self.write_raw(bytes)?,
             Value::List(list) => {
                 self.write_count(list.items.len())?;
-                list.items
-                    .iter()
-                    .try_for_each(|item| self.write_value(item))?;
+                list.items.iter().try_for_each(|item| self.write_value(item))?;
             }
             Value::Map(map) => {
                 self.write_count(map.entries.len())?;
@@ -190,10 +182,7 @@ impl<'a> Encoder<'a> {
                     self.write_value(value)?;
                 }
             }
-            Value::Tuple(tuple) => tuple
-                .items
-                .iter()
-                .try_for_each(|item| self.write_value(item))?,
+            Value::Tuple(tuple) => tuple.items.iter().try_for_each(|item| self.write_value(item))?,
             Value::Optional(optional) => {
                 self.write_bool(optional.value.is_some());
                 if let Some(value) = &optional.value {
@@ -221,8 +210,6 @@ impl Default for Encoder<'_> {
 
 impl fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder")
-            .field("layout", &self.layout)
-            .finish_non_exhaustive()
+        f.debug_struct("Encoder").field("layout", &self.layout).finish_non_exhaustive()
     }
 }

@@ -21,10 +21,7 @@ pub struct ObjectLayout {
 
 impl Default for ObjectLayout {
     fn default() -> Self {
-        Self {
-            uid: true,
-            metaobject_cache: false,
-        }
+        Self { uid: true, metaobject_cache: false }
     }
 }
 

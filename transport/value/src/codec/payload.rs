@@ -12,10 +12,7 @@ pub struct Payload {
 impl Payload {
     /// No bytes.
     pub const fn new() -> Self {
-        Self {
-            first: Bytes::new(),
-            rest: Vec::new(),
-        }
+        Self { first: Bytes::new(), rest: Vec::new() }
     }
 
     pub(crate) fn from_chunks(mut chunks: Vec<Bytes>) -> Self {
@@ -23,10 +20,7 @@ impl Payload {
             return Self::new();
         }
         let first = chunks.remove(0);
-        Self {
-            first,
-            rest: chunks,
-        }
+        Self { first, rest: chunks }
     }
 
     /// Number of bytes.
@@ -55,18 +49,14 @@ impl Payload {
             return self.first;
         }
         let mut flat = Vec::with_capacity(self.len());
-        self.chunks()
-            .for_each(|chunk| flat.extend_from_slice(chunk));
+        self.chunks().for_each(|chunk| flat.extend_from_slice(chunk));
         flat.into()
     }
 }
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            first: bytes,
-            rest: Vec::new(),
-        }
+        Self { first: bytes, rest: Vec::new() }
     }
 }
 

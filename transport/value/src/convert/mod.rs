@@ -27,10 +27,7 @@ pub fn convert(value: Value, to: &Signature) -> Result<Value, ConversionError> {
     if signature == *to && signature.to_string() == to.to_string() {
         return Ok(value);
     }
-    let fail = move || ConversionError {
-        from: signature,
-        to: to.clone(),
-    };
+    let fail = move || ConversionError { from: signature, to: to.clone() };
     match to.kind() {
         Type::Dynamic => return Ok(value.into_dynamic()),
         Type::Void => return Ok(Value::Void),
@@ -40,9 +37,7 @@ pub fn convert(value: Value, to: &Signature) -> Result<Value, ConversionError> {
     }
     match value {
         Value::Dynamic(inner) => convert(*inner, to),
-        Value::Optional(OptionalValue {
-            value: Some(inner), ..
-        }) => convert(*inner, to),
+        Value::Optional(OptionalValue { value: Some(inner), .. }) => convert(*inner, to),
         Value::String(text) if *to.kind() == Type::Raw => Ok(Value::Raw(text.as_shared().clone())),
         Value::Raw(bytes) if *to.kind() == Type::String => Ok(Value::String(QiString::from(bytes))),
         Value::List(list) => from_items(list.items, to, fail),
@@ -61,14 +56,8 @@ fn optional(value: Value, element: &Signature, to: &Signature) -> Result<Value, 
         Value::Optional(optional) => optional.value.map(|value| *value),
         other => Some(other),
     };
-    let value = value
-        .map(|value| convert(value, element))
-        .transpose()?
-        .map(Box::new);
-    Ok(Value::Optional(OptionalValue {
-        signature: to.clone(),
-        value,
-    }))
+    let value = value.map(|value| convert(value, element)).transpose()?.map(Box::new);
+    Ok(Value::Optional(OptionalValue { signature: to.clone(), value }))
 }
 
 fn to_number(value: &Value, to: &Type) -> Option<Value> {
@@ -76,10 +65,7 @@ fn to_number(value: &Value, to: &Type) -> Option<Value> {
         return from_float(value.as_f64()?, to);
     }
     let number = value.as_i128()?;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an integer becomes the nearest float"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "an integer becomes the nearest float")]
     Some(match to {
         Type::Bool => Value::Bool(match number {
             0 => false,
@@ -102,10 +88,7 @@ fn to_number(value: &Value, to: &Type) -> Option<Value> {
 
 fn from_float(number: f64, to: &Type) -> Option<Value> {
     match to {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "asked for in single precision"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "asked for in single precision")]
         Type::Float => Some(Value::Float(number as f32)),
         Type::Double => Some(Value::Double(number)),
         _ => {
@@ -129,73 +112,38 @@ fn to_number_of_integer(number: i128, to: &Type) -> Option<Value> {
 
 type Items = Vec<Value>;
 
-fn from_items(
-    items: Items,
-    to: &Signature,
-    fail: impl FnOnce() -> ConversionError,
-) -> Result<Value, ConversionError> {
+fn from_items(items: Items, to: &Signature, fail: impl FnOnce() -> ConversionError) -> Result<Value, ConversionError> {
     match to.kind() {
         Type::List(element) | Type::VarArgs(element) => {
-            let items = items
-                .into_iter()
-                .map(|item| convert(item, element))
-                .collect::<Result<_, _>>()?;
-            Ok(Value::List(List {
-                signature: to.clone(),
-                items,
-            }))
+            let items = items.into_iter().map(|item| convert(item, element)).collect::<Result<_, _>>()?;
+            Ok(Value::List(List { signature: to.clone(), items }))
         }
         Type::Tuple(elements) if elements.len() == items.len() => by_position(items, elements, to),
         Type::Map(pair) => {
             let mut entries = Vec::with_capacity(items.len());
             for item in items {
-                let (Value::Tuple(Tuple {
-                    items: mut pair_items,
-                    ..
-                })
-                | Value::List(List {
-                    items: mut pair_items,
-                    ..
-                })) = item.unwrap_dynamic()
+                let (Value::Tuple(Tuple { items: mut pair_items, .. })
+                | Value::List(List { items: mut pair_items, .. })) = item.unwrap_dynamic()
                 else {
                     return Err(fail());
                 };
-                let (Some(value), Some(key), None) =
-                    (pair_items.pop(), pair_items.pop(), pair_items.pop())
-                else {
+                let (Some(value), Some(key), None) = (pair_items.pop(), pair_items.pop(), pair_items.pop()) else {
                     return Err(fail());
                 };
                 entries.push((convert(key, &pair.0)?, convert(value, &pair.1)?));
             }
-            Ok(Value::Map(Map {
-                signature: to.clone(),
-                entries,
-            }))
+            Ok(Value::Map(Map { signature: to.clone(), entries }))
         }
         _ => Err(fail()),
     }
 }
 
-fn by_position(
-    items: Items,
-    elements: &Arc<[Signature]>,
-    to: &Signature,
-) -> Result<Value, ConversionError> {
-    let items = items
-        .into_iter()
-        .zip(elements.iter())
-        .map(|(item, element)| convert(item, element));
-    Ok(Value::Tuple(Tuple {
-        signature: to.clone(),
-        items: items.collect::<Result<_, _>>()?,
-    }))
+fn by_position(items: Items, elements: &Arc<[Signature]>, to: &Signature) -> Result<Value, ConversionError> {
+    let items = items.into_iter().zip(elements.iter()).map(|(item, element)| convert(item, element));
+    Ok(Value::Tuple(Tuple { signature: to.clone(), items: items.collect::<Result<_, _>>()? }))
 }
 
-fn from_tuple(
-    tuple: Tuple,
-    to: &Signature,
-    fail: impl FnOnce() -> ConversionError,
-) -> Result<Value, ConversionError> {
+fn from_tuple(tuple: Tuple, to: &Signature, fail: impl FnOnce() -> ConversionError) -> Result<Value, ConversionError> {
     match to.kind() {
         Type::Tuple(elements) => {
             let same_names = match (tuple.signature.field_names(), to.field_names()) {
@@ -217,15 +165,9 @@ fn from_tuple(
             };
             let mut entries = Vec::with_capacity(names.len());
             for (name, item) in names.into_iter().zip(tuple.items.iter().cloned()) {
-                entries.push((
-                    convert(Value::from(name), &pair.0)?,
-                    convert(item, &pair.1)?,
-                ));
+                entries.push((convert(Value::from(name), &pair.0)?, convert(item, &pair.1)?));
             }
-            Ok(Value::Map(Map {
-                signature: to.clone(),
-                entries,
-            }))
+            Ok(Value::Map(Map { signature: to.clone(), entries }))
         }
         _ => from_items(tuple.items, to, fail),
     }
@@ -233,18 +175,10 @@ fn from_tuple(
 
 /// Fields that one version of a struct has and the other has not, where the struct agrees to it: ServiceInfo's
 /// `objectUid` (spec 3.4, 14.2).
-fn by_name(
-    tuple: &Tuple,
-    elements: &Arc<[Signature]>,
-    to: &Signature,
-) -> Option<Result<Value, ConversionError>> {
+fn by_name(tuple: &Tuple, elements: &Arc<[Signature]>, to: &Signature) -> Option<Result<Value, ConversionError>> {
     let (from_names, to_names) = (tuple.signature.field_names()?, to.field_names()?);
-    let may_differ =
-        |name: &&str| tuple.signature.struct_name() == Some("ServiceInfo") && *name == "objectUid";
-    if from_names
-        .iter()
-        .any(|name| !to_names.contains(name) && !may_differ(name))
-    {
+    let may_differ = |name: &&str| tuple.signature.struct_name() == Some("ServiceInfo") && *name == "objectUid";
+    if from_names.iter().any(|name| !to_names.contains(name) && !may_differ(name)) {
         return None;
     }
     let mut items = Vec::with_capacity(elements.len());
@@ -259,37 +193,19 @@ fn by_name(
             Err(error) => return Some(Err(error)),
         }
     }
-    Some(Ok(Value::Tuple(Tuple {
-        signature: to.clone(),
-        items,
-    })))
+    Some(Ok(Value::Tuple(Tuple { signature: to.clone(), items })))
 }
 
-fn from_map(
-    map: Map,
-    to: &Signature,
-    fail: impl FnOnce() -> ConversionError,
-) -> Result<Value, ConversionError> {
+fn from_map(map: Map, to: &Signature, fail: impl FnOnce() -> ConversionError) -> Result<Value, ConversionError> {
     match to.kind() {
         Type::Map(pair) => {
-            let entries = map
-                .entries
-                .into_iter()
-                .map(|(key, value)| Ok((convert(key, &pair.0)?, convert(value, &pair.1)?)));
-            Ok(Value::Map(Map {
-                signature: to.clone(),
-                entries: entries.collect::<Result<_, _>>()?,
-            }))
+            let entries =
+                map.entries.into_iter().map(|(key, value)| Ok((convert(key, &pair.0)?, convert(value, &pair.1)?)));
+            Ok(Value::Map(Map { signature: to.clone(), entries: entries.collect::<Result<_, _>>()? }))
         }
         Type::List(element) => {
-            let items = map
-                .entries
-                .into_iter()
-                .map(|(key, value)| convert(Value::tuple(vec![key, value]), element));
-            Ok(Value::List(List {
-                signature: to.clone(),
-                items: items.collect::<Result<_, _>>()?,
-            }))
+            let items = map.entries.into_iter().map(|(key, value)| convert(Value::tuple(vec![key, value]), element));
+            Ok(Value::List(List { signature: to.clone(), items: items.collect::<Result<_, _>>()? }))
         }
         Type::Tuple(elements) => {
             let Some(names) = to.field_names() else {
@@ -297,19 +213,13 @@ fn from_map(
             };
             let mut items = Vec::with_capacity(elements.len());
             for (name, element) in names.into_iter().zip(elements.iter()) {
-                let found = map
-                    .entries
-                    .iter()
-                    .find(|(key, _)| key.as_str() == Some(name));
+                let found = map.entries.iter().find(|(key, _)| key.as_str() == Some(name));
                 let Some((_, value)) = found else {
                     return Err(fail());
                 };
                 items.push(convert(value.clone(), element)?);
             }
-            Ok(Value::Tuple(Tuple {
-                signature: to.clone(),
-                items,
-            }))
+            Ok(Value::Tuple(Tuple { signature: to.clone(), items }))
         }
         _ => Err(fail()),
     }

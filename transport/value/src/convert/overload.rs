@@ -56,46 +56,27 @@ pub fn resolve_overload<'m>(
         .methods
         .values()
         .filter(|method| method.name == bare)
-        .filter(|method| {
-            full.as_ref()
-                .is_none_or(|full| method.parameters_signature == *full)
-        })
+        .filter(|method| full.as_ref().is_none_or(|full| method.parameters_signature == *full))
         .collect();
     let owned = || name.to_owned();
     if named.is_empty() {
-        return Err(OverloadError::Unknown {
-            name: owned(),
-            resolved,
-        });
+        return Err(OverloadError::Unknown { name: owned(), resolved });
     }
-    let fitting: Vec<&MetaMethod> = named
-        .iter()
-        .copied()
-        .filter(|method| takes(method, arguments.len()))
-        .collect();
+    let fitting: Vec<&MetaMethod> = named.iter().copied().filter(|method| takes(method, arguments.len())).collect();
     match fitting[..] {
         [] => {
-            return Err(OverloadError::Mismatch {
-                name: owned(),
-                candidates: listed(&named, &resolved),
-                resolved,
-            });
+            return Err(OverloadError::Mismatch { name: owned(), candidates: listed(&named, &resolved), resolved });
         }
         // The only one is taken without a look at the types; a conversion error then says more (3.3).
         [only] => return Ok(only),
         _ => {}
     }
     for signature in [&plain, &resolved] {
-        let scored: Vec<_> = fitting
-            .iter()
-            .map(|method| (score(signature, &method.parameters_signature), *method))
-            .collect();
+        let scored: Vec<_> =
+            fitting.iter().map(|method| (score(signature, &method.parameters_signature), *method)).collect();
         let best = scored.iter().map(|(score, _)| *score).fold(0.0, f32::max);
         if best > 0.0 {
-            let mut winners = scored
-                .iter()
-                .filter(|(score, _)| *score >= best)
-                .map(|(_, method)| *method);
+            let mut winners = scored.iter().filter(|(score, _)| *score >= best).map(|(_, method)| *method);
             return match (winners.next(), winners.next()) {
                 (Some(winner), None) => Ok(winner),
                 _ => Err(OverloadError::Ambiguous {
@@ -106,11 +87,7 @@ pub fn resolve_overload<'m>(
             };
         }
     }
-    Err(OverloadError::Mismatch {
-        name: owned(),
-        candidates: listed(&fitting, &resolved),
-        resolved,
-    })
+    Err(OverloadError::Mismatch { name: owned(), candidates: listed(&fitting, &resolved), resolved })
 }
 
 fn takes(method: &MetaMethod, count: usize) -> bool {
@@ -125,11 +102,7 @@ fn listed(methods: &[&MetaMethod], arguments: &Signature) -> String {
     for method in methods {
         let score = score(arguments, &method.parameters_signature);
         // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "\n  {}::{} ({score})",
-            method.name, method.parameters_signature
-        );
+        let _ = write!(text, "\n  {}::{} ({score})", method.name, method.parameters_signature);
     }
     text
 }
@@ -138,17 +111,14 @@ fn listed(methods: &[&MetaMethod], arguments: &Signature) -> String {
 fn resolved_signature(value: &Value) -> Signature {
     match value.peel() {
         Value::List(List { items, .. }) => Signature::list(common(items.iter())),
-        Value::Map(Map { entries, .. }) => Signature::map(
-            common(entries.iter().map(|(key, _)| key)),
-            common(entries.iter().map(|(_, value)| value)),
-        ),
+        Value::Map(Map { entries, .. }) => {
+            Signature::map(common(entries.iter().map(|(key, _)| key)), common(entries.iter().map(|(_, value)| value)))
+        }
         Value::Tuple(Tuple { signature, items }) => match signature.annotation() {
             Some(_) => signature.clone(),
             None => Signature::tuple(items.iter().map(resolved_signature)),
         },
-        Value::Optional(OptionalValue {
-            value: Some(value), ..
-        }) => Signature::optional(resolved_signature(value)),
+        Value::Optional(OptionalValue { value: Some(value), .. }) => Signature::optional(resolved_signature(value)),
         other => other.signature(),
     }
 }

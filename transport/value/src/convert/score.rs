@@ -29,11 +29,9 @@ pub fn score(from: &Signature, to: &Signature) -> f32 {
         },
         (T::List(a) | T::VarArgs(a), T::List(b) | T::VarArgs(b)) => child(score(a, b)),
         (T::Map(a), T::Map(b)) => child(score(&a.0, &b.0)) * child(score(&a.1, &b.1)),
-        (T::Tuple(a), T::Tuple(b)) if a.len() == b.len() => a
-            .iter()
-            .zip(b.iter())
-            .map(|(a, b)| child(score(a, b)))
-            .product(),
+        (T::Tuple(a), T::Tuple(b)) if a.len() == b.len() => {
+            a.iter().zip(b.iter()).map(|(a, b)| child(score(a, b))).product()
+        }
         (T::Tuple(_), T::Tuple(_)) => match (from.struct_name(), to.struct_name()) {
             (Some(a), Some(b)) if a == b => 0.1,
             _ => 0.0,
@@ -45,11 +43,7 @@ pub fn score(from: &Signature, to: &Signature) -> f32 {
 
 /// What a child's score leaves of its container's.
 fn child(score: f32) -> f32 {
-    if score == 0.0 {
-        0.0
-    } else {
-        1.0 - (1.0 - score) * 0.95
-    }
+    if score == 0.0 { 0.0 } else { 1.0 - (1.0 - score) * 0.95 }
 }
 
 const fn is_float(kind: &Type) -> bool {
@@ -60,15 +54,7 @@ const fn is_number(kind: &Type) -> bool {
     use Type as T;
     let integer = matches!(
         kind,
-        T::Bool
-            | T::Int8
-            | T::UInt8
-            | T::Int16
-            | T::UInt16
-            | T::Int32
-            | T::UInt32
-            | T::Int64
-            | T::UInt64
+        T::Bool | T::Int8 | T::UInt8 | T::Int16 | T::UInt16 | T::Int32 | T::UInt32 | T::Int64 | T::UInt64
     );
     integer || is_float(kind)
 }
@@ -100,11 +86,7 @@ mod tests {
             ("(ii)", "(i)", 0.0),
             ("(ii)<P,x,y>", "(i)<P,x>", 0.1),
         ] {
-            assert!(
-                (between(from, to) - expected).abs() < 1e-6,
-                "{from} to {to}: {}",
-                between(from, to)
-            );
+            assert!((between(from, to) - expected).abs() < 1e-6, "{from} to {to}: {}", between(from, to));
         }
         assert!(between("(i)", "(d)") < between("(i)", "(i)"));
     }

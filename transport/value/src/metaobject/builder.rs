@@ -30,14 +30,7 @@ impl MetaObjectBuilder {
     /// A signal; `signature` is the tuple of parameters.
     pub fn signal(&mut self, name: &str, signature: Signature) -> ActionId {
         let uid = self.next();
-        self.object.signals.insert(
-            uid,
-            MetaSignal {
-                uid,
-                name: name.to_owned(),
-                signature,
-            },
-        );
+        self.object.signals.insert(uid, MetaSignal { uid, name: name.to_owned(), signature });
         ActionId(uid)
     }
 
@@ -45,14 +38,7 @@ impl MetaObjectBuilder {
     pub fn property(&mut self, name: &str, signature: Signature) -> ActionId {
         let changed = Signature::tuple([signature.clone()]);
         let ActionId(uid) = self.signal(name, changed);
-        self.object.properties.insert(
-            uid,
-            MetaProperty {
-                uid,
-                name: name.to_owned(),
-                signature,
-            },
-        );
+        self.object.properties.insert(uid, MetaProperty { uid, name: name.to_owned(), signature });
         ActionId(uid)
     }
 

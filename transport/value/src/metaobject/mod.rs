@@ -94,19 +94,13 @@ impl MetaObject {
     }
 
     /// All methods with a name, or the one with a full name.
-    pub fn methods_named<'m, 'n>(
-        &'m self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'m MetaMethod> + use<'m, 'n> {
+    pub fn methods_named<'m, 'n>(&'m self, name: &'n str) -> impl Iterator<Item = &'m MetaMethod> + use<'m, 'n> {
         let (name, parameters) = match name.split_once("::") {
             Some((name, parameters)) => (name, Signature::parse(parameters).ok()),
             None => (name, None),
         };
         self.methods.values().filter(move |method| {
-            method.name == name
-                && parameters
-                    .as_ref()
-                    .is_none_or(|wanted| method.parameters_signature == *wanted)
+            method.name == name && parameters.as_ref().is_none_or(|wanted| method.parameters_signature == *wanted)
         })
     }
 
@@ -118,9 +112,7 @@ impl MetaObject {
 
     /// A property by name.
     pub fn property_by_name(&self, name: &str) -> Option<&MetaProperty> {
-        self.properties
-            .values()
-            .find(|property| property.name == name)
+        self.properties.values().find(|property| property.name == name)
     }
 
     /// With the members that every object has (6.1).

@@ -41,11 +41,8 @@ pub(super) fn methods() -> &'static [MetaMethod] {
 }
 
 pub(super) fn trace_object() -> &'static MetaSignal {
-    static SIGNAL: LazyLock<MetaSignal> = LazyLock::new(|| MetaSignal {
-        uid: 86,
-        name: "traceObject".to_owned(),
-        signature: signature(TRACE),
-    });
+    static SIGNAL: LazyLock<MetaSignal> =
+        LazyLock::new(|| MetaSignal { uid: 86, name: "traceObject".to_owned(), signature: signature(TRACE) });
     &SIGNAL
 }
 
@@ -70,16 +67,8 @@ mod tests {
 
     #[test]
     fn every_reserved_signature_parses() {
-        assert!(
-            methods()
-                .iter()
-                .all(|method| method.return_signature != Signature::unknown())
-        );
-        assert!(
-            methods()
-                .iter()
-                .all(|method| method.parameters_signature != Signature::unknown())
-        );
+        assert!(methods().iter().all(|method| method.return_signature != Signature::unknown()));
+        assert!(methods().iter().all(|method| method.parameters_signature != Signature::unknown()));
         assert_ne!(trace_object().signature, Signature::unknown());
     }
 }

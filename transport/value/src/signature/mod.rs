@@ -93,10 +93,7 @@ macro_rules! basic {
 
 impl Signature {
     const fn of(kind: Type) -> Self {
-        Self {
-            kind,
-            annotation: None,
-        }
+        Self { kind, annotation: None }
     }
 
     basic! {
@@ -154,20 +151,13 @@ impl Signature {
     }
 
     /// `(AB)<Name,a,b>`: a struct, with a name for each element (spec 3.2).
-    pub fn named_tuple(
-        name: &str,
-        fields: &[&str],
-        elements: impl IntoIterator<Item = Self>,
-    ) -> Self {
+    pub fn named_tuple(name: &str, fields: &[&str], elements: impl IntoIterator<Item = Self>) -> Self {
         let mut annotation = name.to_owned();
         for field in fields {
             annotation.push(',');
             annotation.push_str(field);
         }
-        Self {
-            annotation: Some(annotation.into()),
-            ..Self::tuple(elements)
-        }
+        Self { annotation: Some(annotation.into()), ..Self::tuple(elements) }
     }
 
     /// `+T`
@@ -189,10 +179,9 @@ impl Signature {
     pub fn elements(&self) -> Cow<'_, [Self]> {
         match &self.kind {
             Type::Tuple(elements) => Cow::Borrowed(elements),
-            Type::List(element)
-            | Type::VarArgs(element)
-            | Type::KwArgs(element)
-            | Type::Optional(element) => Cow::Owned(vec![Self::clone(element)]),
+            Type::List(element) | Type::VarArgs(element) | Type::KwArgs(element) | Type::Optional(element) => {
+                Cow::Owned(vec![Self::clone(element)])
+            }
             Type::Map(pair) => Cow::Owned(vec![pair.0.clone(), pair.1.clone()]),
             _ => Cow::Borrowed(&[]),
         }
@@ -208,8 +197,7 @@ impl Signature {
         let Type::Tuple(_) = self.kind else {
             return None;
         };
-        self.annotation()
-            .map(|annotation| annotation.split(',').next().unwrap_or_default())
+        self.annotation().map(|annotation| annotation.split(',').next().unwrap_or_default())
     }
 
     /// The names of a struct's fields, if there are as many as fields (spec 3.2).
@@ -229,12 +217,7 @@ impl Signature {
             Type::Int16 | Type::UInt16 => 2,
             Type::Int32 | Type::UInt32 | Type::Float => 4,
             Type::Int64 | Type::UInt64 | Type::Double => 8,
-            Type::String
-            | Type::Raw
-            | Type::Dynamic
-            | Type::List(_)
-            | Type::Map(_)
-            | Type::VarArgs(_) => 4,
+            Type::String | Type::Raw | Type::Dynamic | Type::List(_) | Type::Map(_) | Type::VarArgs(_) => 4,
             // Three counts and a description of an empty metaobject, two ids; cached forms are shorter.
             Type::Object => 13,
             Type::Tuple(elements) => elements.iter().map(Self::min_size).sum(),
@@ -245,13 +228,10 @@ impl Signature {
     pub fn contains_object_or_dynamic(&self) -> bool {
         match &self.kind {
             Type::Dynamic | Type::Object => true,
-            Type::List(element)
-            | Type::VarArgs(element)
-            | Type::KwArgs(element)
-            | Type::Optional(element) => element.contains_object_or_dynamic(),
-            Type::Map(pair) => {
-                pair.0.contains_object_or_dynamic() || pair.1.contains_object_or_dynamic()
+            Type::List(element) | Type::VarArgs(element) | Type::KwArgs(element) | Type::Optional(element) => {
+                element.contains_object_or_dynamic()
             }
+            Type::Map(pair) => pair.0.contains_object_or_dynamic() || pair.1.contains_object_or_dynamic(),
             Type::Tuple(elements) => elements.iter().any(Self::contains_object_or_dynamic),
             _ => false,
         }

@@ -16,11 +16,7 @@ impl Signature {
         }
         let mut parser = Parser { text, at: 0 };
         let signature = parser.element(0)?;
-        if parser.at == text.len() {
-            Ok(signature)
-        } else {
-            Err(SignatureError::Trailing { at: parser.at })
-        }
+        if parser.at == text.len() { Ok(signature) } else { Err(SignatureError::Trailing { at: parser.at }) }
     }
 
     /// Like [`parse`](Self::parse), from bytes as they come from the wire.
@@ -66,12 +62,7 @@ impl Parser<'_> {
         Ok(Signature::of(kind).with_annotation(self.annotation()?))
     }
 
-    fn until(
-        &mut self,
-        close: u8,
-        start: usize,
-        depth: usize,
-    ) -> Result<Vec<Signature>, SignatureError> {
+    fn until(&mut self, close: u8, start: usize, depth: usize) -> Result<Vec<Signature>, SignatureError> {
         let mut elements = Vec::new();
         loop {
             match self.peek() {
@@ -112,10 +103,7 @@ impl Parser<'_> {
 }
 
 fn unknown(text: &str, at: usize) -> SignatureError {
-    let found = text
-        .get(at..)
-        .and_then(|rest| rest.chars().next())
-        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    let found = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(char::REPLACEMENT_CHARACTER);
     SignatureError::UnknownType { found, at }
 }
 
@@ -166,10 +154,7 @@ fn basic(letter: u8) -> Option<Type> {
 
 /// The letter of a type without children; compound types never come here.
 pub(super) fn letter(kind: &Type) -> &'static str {
-    BASIC
-        .iter()
-        .find(|(_, _, other)| other == kind)
-        .map_or("", |(_, letter, _)| letter)
+    BASIC.iter().find(|(_, _, other)| other == kind).map_or("", |(_, letter, _)| letter)
 }
 
 #[cfg(test)]
@@ -197,41 +182,23 @@ mod tests {
 
     #[test]
     fn malformed_text_is_refused_with_the_place() {
-        for text in [
-            "", "Q", "[", "[]", "[ii]", "{i}", "{iii}", "(", ")", "i<", "ii", "[i", "+", "*", "é",
-            "(é)",
-        ] {
+        for text in ["", "Q", "[", "[]", "[ii]", "{i}", "{iii}", "(", ")", "i<", "ii", "[i", "+", "*", "é", "(é)"] {
             assert!(Signature::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(
-            Signature::parse("(iQ)"),
-            Err(SignatureError::UnknownType { found: 'Q', at: 2 })
-        );
+        assert_eq!(Signature::parse("(iQ)"), Err(SignatureError::UnknownType { found: 'Q', at: 2 }));
     }
 
     #[test]
     fn nesting_is_bounded() {
         let deep = |n: usize| format!("{}i{}", "[".repeat(n), "]".repeat(n));
         assert!(Signature::parse(&deep(MAX_DEPTH - 1)).is_ok());
-        assert_eq!(
-            Signature::parse(&deep(MAX_DEPTH)),
-            Err(SignatureError::TooDeep)
-        );
-        assert_eq!(
-            Signature::parse(&"+".repeat(60_000)),
-            Err(SignatureError::TooDeep)
-        );
+        assert_eq!(Signature::parse(&deep(MAX_DEPTH)), Err(SignatureError::TooDeep));
+        assert_eq!(Signature::parse(&"+".repeat(60_000)), Err(SignatureError::TooDeep));
     }
 
     #[test]
     fn annotations_do_not_count_for_equality() {
-        assert_eq!(
-            Signature::parse("(is)<A,x,y>").unwrap(),
-            Signature::parse("(is)").unwrap()
-        );
-        assert_ne!(
-            Signature::parse("(is)").unwrap(),
-            Signature::parse("(si)").unwrap()
-        );
+        assert_eq!(Signature::parse("(is)<A,x,y>").unwrap(), Signature::parse("(is)").unwrap());
+        assert_ne!(Signature::parse("(is)").unwrap(), Signature::parse("(si)").unwrap());
     }
 }

@@ -236,7 +236,7 @@ impl<'de> Visitor<'de> for FromSerde<'_, '_, '_> {
             entries.next_value_seed(FromSerde { signature: &value, encoder: &mut aside, depth })?;
             count += 1;
         }
-        self.append(count, aside.finish()).map_err(A::Error::custom)
+        self.append(count, &aside.finish()).map_err(A::Error::custom)
     }
 }
 
@@ -248,12 +248,12 @@ impl FromSerde<'_, '_, '_> {
         while let Some(()) = items.next_element_seed(FromSerde { signature: element, encoder: &mut aside, depth })? {
             count += 1;
         }
-        self.append(count, aside.finish()).map_err(A::Error::custom)
+        self.append(count, &aside.finish()).map_err(A::Error::custom)
     }
 
-    fn append(self, count: usize, items: Payload) -> Result<(), CodecError> {
+    fn append(self, count: usize, items: &Payload) -> Result<(), CodecError> {
         self.encoder.write_count(count)?;
-        self.encoder.append(&items);
+        self.encoder.append(items);
         Ok(())
     }
 

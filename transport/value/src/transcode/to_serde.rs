@@ -66,9 +66,10 @@ impl Serialize for Element<'_, '_> {
             Type::UInt64 => serializer.serialize_u64(self.next(Decoder::read_u64)?),
             Type::Float => serializer.serialize_f32(self.next(Decoder::read_f32)?),
             Type::Double => serializer.serialize_f64(self.next(Decoder::read_f64)?),
-            Type::String => match self.next::<_, S::Error>(Decoder::read_str)? {
-                bytes => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
-            },
+            Type::String => {
+                let bytes = self.next::<_, S::Error>(Decoder::read_str)?;
+                serializer.serialize_str(&String::from_utf8_lossy(bytes))
+            }
             Type::Raw => {
                 let bytes = self.next::<_, S::Error>(Decoder::read_str)?;
                 if serializer.is_human_readable() {
