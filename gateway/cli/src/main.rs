@@ -43,8 +43,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Command::Directory { listen, permissive, network_threads } = arguments.command;
-    let threads = network_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let runtime = keyway_pipe::runtime::build(threads)?;
+    let runtime = keyway_pipe::runtime::build(network_threads)?;
     runtime.block_on(async {
         let mut builder = Directory::builder().permissive(permissive);
         for url in listen {

@@ -12,7 +12,7 @@ use crate::FrameError;
 /// The first four bytes of every frame.
 pub const MAGIC: [u8; 4] = [0x42, 0xDE, 0xAD, 0x42];
 
-/// What kind of message a frame is.
+/// What kind of message a frame is (spec 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// Caller to host: run a method.
@@ -88,8 +88,8 @@ impl Flags {
     }
 }
 
-/// A frame's header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A frame's header (spec 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Header {
     /// Repeated by the answer of a call.
     pub id: MessageId,
@@ -146,5 +146,48 @@ impl Header {
             object: ObjectId(word(20)),
             action: ActionId(word(24)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_captured_header_of_an_authentication_is_read_and_written() {
+        // The first frame of vector 01.
+        let bytes = [0x42, 0xDE, 0xAD, 0x42, 3, 0, 0, 0, 0xA1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0];
+        let header = Header::decode(&bytes).unwrap();
+        assert_eq!((header.id, header.size, header.kind), (MessageId(3), 161, MessageKind::Call));
+        assert_eq!(
+            (header.service, header.object, header.action),
+            (ServiceId::SERVER, ObjectId::NONE, ActionId::AUTHENTICATE)
+        );
+        assert_eq!(header.encode(), bytes);
+    }
+
+    #[test]
+    fn the_magic_is_not_accepted_in_the_other_byte_order() {
+        let mut bytes = [0; Header::SIZE];
+        bytes[..4].copy_from_slice(&[0x42, 0xAD, 0xDE, 0x42]);
+        assert_eq!(Header::decode(&bytes), Err(FrameError::BadMagic));
+    }
+
+    #[test]
+    fn every_kind_of_message_keeps_its_number() {
+        for number in 0..=u8::MAX {
+            assert_eq!(u8::from(MessageKind::from(number)), number);
+            assert_eq!(matches!(MessageKind::from(number), MessageKind::Unknown(_)), !(1..=8).contains(&number));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_written_as_it_was_read(mut bytes in any::<[u8; Header::SIZE]>()) {
+            bytes[..4].copy_from_slice(&MAGIC);
+            prop_assert_eq!(Header::decode(&bytes).unwrap().encode(), bytes);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Session and listen URLs (spec 1.1): `scheme://host:port`, every part optional, nothing else.
 
-use std::fmt;
+use std::{convert::Infallible, fmt, str::FromStr};
 
 /// The port of a directory.
 pub const DEFAULT_PORT: u16 = 9559;
@@ -28,7 +28,7 @@ impl Url {
             return Self { scheme: scheme.map(Into::into), host: some(rest), port: None };
         }
         let (host, port) = match rest.split_once(':') {
-            Some((host, port)) => (host, port.parse().ok()),
+            Some((host, port)) => (host, number(port)),
             None => (rest, None),
         };
         Self { scheme: scheme.and_then(some), host: some(host), port }
@@ -70,8 +70,21 @@ impl Url {
     }
 }
 
+/// Digits only: the standard parser would let a sign pass.
+fn number(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+impl FromStr for Url {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::parse(text))
+    }
 }
 
 impl fmt::Display for Url {
@@ -97,6 +110,10 @@ mod tests {
             (":1", None, None, Some(1)),
             ("tcp://", Some("tcp"), None, None),
             ("tcp://h:x", Some("tcp"), Some("h"), None),
+            ("tcp://h:+1", Some("tcp"), Some("h"), None),
+            ("tcp://h:65536", Some("tcp"), Some("h"), None),
+            ("tcp://h:1:2", Some("tcp"), Some("h"), None),
+            ("://h:1", None, Some("h"), Some(1)),
             ("", None, None, None),
         ] {
             let url = Url::parse(text);
@@ -104,5 +121,20 @@ mod tests {
         }
         assert_eq!(Url::parse("robot").with_connect_defaults().to_string(), "tcp://robot:9559");
         assert_eq!(Url::parse("").with_listen_defaults().to_string(), "tcp://127.0.0.1:0");
+    }
+
+    #[test]
+    fn only_a_url_with_all_its_parts_is_valid() {
+        for (text, valid) in [("tcp://h:1", true), ("h:1", false), ("tcp://h", false), ("tcp://:1", false)] {
+            assert_eq!(Url::parse(text).is_valid(), valid, "{text}");
+        }
+        assert!(Url::parse("unix:///run/keyway").is_valid());
+    }
+
+    #[test]
+    fn a_url_is_written_as_it_was_read() {
+        for text in ["tcp://h:1", "h:1", "h", ":1", "tcp://", "unix:///run/keyway:1", ""] {
+            assert_eq!(Url::parse(text).to_string(), text);
+        }
     }
 }

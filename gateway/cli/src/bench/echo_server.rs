@@ -64,10 +64,19 @@ pub(super) struct EchoServer {
 }
 
 impl EchoServer {
-    /// Starts this program again as an echo server.
-    pub(super) fn start(threads: usize) -> anyhow::Result<Self> {
+    /// Starts this program again as an echo server, on some processors only if `cpus` names them.
+    pub(super) fn start(threads: usize, cpus: Option<&str>) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program to start the echo server")?;
-        let mut child = Command::new(program)
+        let mut command = match cpus {
+            None => Command::new(program),
+            // Affinity takes an unsafe call; util-linux has made it for us.
+            Some(cpus) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", cpus]).arg(program);
+                command
+            }
+        };
+        let mut child = command
             .args(["bench", "echo-server", "--threads", &threads.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -36,6 +36,12 @@ pub(super) struct RoundTripArgs {
     /// Threads of the echo server [default: one for each core]
     #[arg(long, value_name = "N")]
     echo_threads: Option<usize>,
+    /// Processors of the echo server, as for `taskset -c`; pin the measured server and this command the same way
+    ///
+    /// A round trip between two processes takes several times longer when it has to wake another processor, and the
+    /// system's choice lasts for a whole run. Latencies of one call at a time are only comparable with the same placement.
+    #[arg(long, value_name = "LIST")]
+    echo_cpus: Option<String>,
     #[command(flatten)]
     rounds: RoundArgs,
 }
@@ -82,7 +88,7 @@ pub(super) fn run(
 async fn measure_all(args: &RoundTripArgs, method: &Method<'_>) -> anyhow::Result<Vec<Party>> {
     let mut loads = Vec::new();
     let echo_threads = args.echo_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-    let echo = EchoServer::start(echo_threads)?;
+    let echo = EchoServer::start(echo_threads, args.echo_cpus.as_deref())?;
     for (name, url) in [("server", Some(&args.url)), ("compare", args.compare.as_ref())] {
         let Some(url) = url else { continue };
         let (address, request) = prepare(url, method).await?;
