@@ -214,3 +214,86 @@ fn lock(shard: &Mutex<Histogram<u64>>) -> std::sync::MutexGuard<'_, Histogram<u6
     // A reader that panicked has counted all it had.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use keyway_value::{Payload, ServiceId, Signature};
+    use keyway_wire::{FrameDecoder, FrameLimits};
+    use tokio::{
+        net::TcpListener,
+        sync::broadcast::{self, Sender},
+    };
+
+    use super::*;
+
+    /// A host that lets everyone in, answers every call with zeroes, and sends each post back to all as an event.
+    async fn host(listener: TcpListener) {
+        let (events, _) = broadcast::channel(64);
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, events.clone()));
+        }
+    }
+
+    async fn serve(mut stream: TcpStream, events: Sender<Frame>) {
+        let mut incoming = events.subscribe();
+        let mut decoder = FrameDecoder::new(FrameLimits::default());
+        let (mut received, mut chunk, mut subscribed) = (BytesMut::new(), [0; 512], false);
+        loop {
+            tokio::select! {
+                Ok(event) = incoming.recv(), if subscribed => {
+                    socket::write_all(&mut stream, &event.to_bytes()).await.unwrap();
+                }
+                Ok(length) = socket::read(&mut stream, &mut chunk) => received.extend_from_slice(&chunk[..length]),
+                else => return,
+            }
+            while let Some(frame) = decoder.decode(&mut received).unwrap() {
+                let header = frame.header;
+                if header.kind == MessageKind::Post {
+                    let event = Frame::event(header.id, header.service, header.object, header.action, frame.payload);
+                    events.send(event).unwrap();
+                    continue;
+                }
+                subscribed |= header.service != ServiceId::SERVER;
+                let reply = Frame::reply_to(&header, Payload::from(vec![0; 8]));
+                socket::write_all(&mut stream, &reply.to_bytes()).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slice_ends_when_every_subscriber_has_got_every_event() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(host(listener));
+        let signature = Signature::parse("(ir)").unwrap();
+        let signal = Member { address, service: ServiceId(7), action: ActionId(101), signature };
+        for in_flight in [1, 9] {
+            let mut fan_out = FanOut::connect(&signal, 100, 5, in_flight).await.unwrap();
+            for _ in 0..2 {
+                fan_out.slice(Duration::from_millis(10)).await.unwrap();
+                let shared = &fan_out.shared;
+                assert_eq!(shared.complete.load(Ordering::Relaxed), fan_out.posted);
+                assert!(shared.window.iter().all(|event| event.missing.load(Ordering::Relaxed) == 0));
+            }
+            assert!(fan_out.posted > in_flight as u64);
+            // The next one's events must not reach these.
+            drop(fan_out);
+        }
+    }
+
+    #[tokio::test]
+    async fn events_of_others_are_not_taken_for_our_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(host(listener));
+        let signal = Member { address, service: ServiceId(7), action: ActionId(101), signature: Signature::void() };
+        let mut fan_out = FanOut::connect(&signal, 0, 2, 1).await.unwrap();
+        let mut stranger = Peer::connect(address, None).await.unwrap().into_stream().unwrap();
+        let post = Frame::post(MessageId(1), signal.service, ObjectId::MAIN, signal.action, Payload::new());
+        socket::write_all(&mut stranger, &post.to_bytes()).await.unwrap();
+        // Seen at once, or together with our own.
+        let error = fan_out.slice(Duration::from_secs(5)).await.unwrap_err();
+        assert!(error.to_string().contains("more events"), "{error}");
+    }
+}

@@ -81,7 +81,11 @@ pub(super) fn run(args: &IdleArgs) -> anyhow::Result<()> {
         writeln!(output, "{} sessions opened in {:.1} s", args.connections, round.connect_seconds)?;
         writeln!(output, "resident before {:>9} KiB", round.before)?;
         writeln!(output, "resident open   {:>9} KiB, {:.2} KiB per session", round.open, round.kib_per_session)?;
-        writeln!(output, "resident closed {:>9} KiB, {:.2} KiB kept per session", round.closed, round.kib_kept_per_session)?;
+        writeln!(
+            output,
+            "resident closed {:>9} KiB, {:.2} KiB kept per session",
+            round.closed, round.kib_kept_per_session
+        )?;
     }
     Ok(())
 }

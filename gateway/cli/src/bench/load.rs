@@ -66,9 +66,8 @@ impl Load {
         let until = started + time;
         let mut tasks: JoinSet<_> = self.connections.drain(..).map(|connection| connection.run(until)).collect();
         let mut latencies = histogram()?;
-        while let Some(done) = timeout(time + PATIENCE, tasks.join_next())
-            .await
-            .map_err(|_| anyhow!("the server stopped answering"))?
+        while let Some(done) =
+            timeout(time + PATIENCE, tasks.join_next()).await.map_err(|_| anyhow!("the server stopped answering"))?
         {
             let (connection, measured) = done??;
             self.connections.push(connection);

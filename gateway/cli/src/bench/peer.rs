@@ -57,9 +57,7 @@ impl Peer {
     ) -> anyhow::Result<Bytes> {
         self.last_id += 1;
         let call = Frame::call(MessageId(self.last_id), service, object, action, arguments);
-        timeout(PATIENCE, self.exchange(&call))
-            .await
-            .map_err(|_| anyhow!("no answer within {PATIENCE:?}"))?
+        timeout(PATIENCE, self.exchange(&call)).await.map_err(|_| anyhow!("no answer within {PATIENCE:?}"))?
     }
 
     async fn exchange(&mut self, call: &Frame) -> anyhow::Result<Bytes> {
@@ -80,7 +78,8 @@ impl Peer {
                     _ => {}
                 }
             }
-            let length = socket::read(&mut self.stream, &mut chunk).await.context("the server closed the connection")?;
+            let length =
+                socket::read(&mut self.stream, &mut chunk).await.context("the server closed the connection")?;
             self.received.extend_from_slice(&chunk[..length]);
         }
     }

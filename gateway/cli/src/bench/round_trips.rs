@@ -61,7 +61,7 @@ pub(super) struct Method<'a> {
     pub(super) size: usize,
 }
 
-/// Measures; `unit` and `bytes` say what is printed of a call.
+/// Measures and prints; `bytes` is what a call carries one way, where that is of interest.
 pub(super) fn run(
     args: &RoundTripArgs,
     measure: &'static str,
