@@ -15,21 +15,34 @@ pub struct BoundObjects<T> {
 impl<T> BoundObjects<T> {
     /// Binds an object that is returned or emitted by an object of `service`: ids from 3 up.
     pub fn bind_returned(&mut self, service: ServiceId, object: T) -> (ServiceId, ObjectId) {
-        let id = ObjectId(FIRST_RETURNED + self.returned);
-        self.returned = (self.returned + 1) % (FIRST_PASSED - FIRST_RETURNED);
-        self.bind(service, id, object)
+        let address = self.free_address(service, |own| {
+            let id = FIRST_RETURNED + own.returned;
+            own.returned = (own.returned + 1) % (FIRST_PASSED - FIRST_RETURNED);
+            id
+        });
+        self.objects.insert(address, object);
+        address
     }
 
     /// Binds an object that is passed as an argument to an object of `service`: ids from 2³¹ up.
     pub fn bind_argument(&mut self, service: ServiceId, object: T) -> (ServiceId, ObjectId) {
-        let id = ObjectId(FIRST_PASSED + self.passed);
-        self.passed = (self.passed + 1) % (u32::MAX - FIRST_PASSED);
-        self.bind(service, id, object)
+        let address = self.free_address(service, |own| {
+            let id = FIRST_PASSED + own.passed;
+            own.passed = (own.passed + 1) % FIRST_PASSED;
+            id
+        });
+        self.objects.insert(address, object);
+        address
     }
 
-    fn bind(&mut self, service: ServiceId, id: ObjectId, object: T) -> (ServiceId, ObjectId) {
-        self.objects.insert((service, id), object);
-        (service, id)
+    /// The counts wrap around; an object that is still out keeps its id.
+    fn free_address(&mut self, service: ServiceId, mut next: impl FnMut(&mut Self) -> u32) -> (ServiceId, ObjectId) {
+        loop {
+            let address = (service, ObjectId(next(self)));
+            if !self.objects.contains_key(&address) {
+                return address;
+            }
+        }
     }
 
     /// The object at an address.
@@ -66,3 +79,45 @@ impl<T> Default for BoundObjects<T> {
 
 const FIRST_RETURNED: u32 = 3;
 const FIRST_PASSED: u32 = 1 << 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: ServiceId = ServiceId(3);
+
+    #[test]
+    fn ids_start_at_three_for_results_and_at_two_to_the_31st_for_arguments() {
+        let mut objects = BoundObjects::default();
+        assert_eq!(objects.bind_returned(SERVICE, 'a'), (SERVICE, ObjectId(3)));
+        assert_eq!(objects.bind_returned(ServiceId(9), 'b'), (ServiceId(9), ObjectId(4)));
+        assert_eq!(objects.bind_argument(SERVICE, 'c'), (SERVICE, ObjectId(0x8000_0000)));
+        assert_eq!(objects.get(ServiceId(9), ObjectId(4)), Some(&'b'));
+        assert_eq!(objects.get(SERVICE, ObjectId(4)), None);
+    }
+
+    #[test]
+    fn each_reference_is_let_go_by_itself() {
+        let mut objects = BoundObjects::default();
+        let (service, first) = objects.bind_returned(SERVICE, "same");
+        let (_, second) = objects.bind_returned(SERVICE, "same");
+        assert_eq!(objects.terminate(service, first), Some("same"));
+        assert_eq!(objects.terminate(service, first), None);
+        assert_eq!(objects.get(service, second), Some(&"same"));
+        assert_eq!(objects.drain(), ["same"]);
+        assert!(objects.is_empty());
+    }
+
+    #[test]
+    fn an_id_in_use_is_skipped_when_the_count_starts_again() {
+        let mut objects = BoundObjects::default();
+        objects.bind_argument(SERVICE, 'a');
+        objects.passed = FIRST_PASSED - 1;
+        assert_eq!(objects.bind_argument(SERVICE, 'b').1, ObjectId(u32::MAX));
+        assert_eq!(objects.bind_argument(SERVICE, 'c').1, ObjectId(FIRST_PASSED + 1));
+        objects.returned = FIRST_PASSED - FIRST_RETURNED - 1;
+        assert_eq!(objects.bind_returned(SERVICE, 'd').1, ObjectId(FIRST_PASSED - 1));
+        assert_eq!(objects.bind_returned(SERVICE, 'e').1, ObjectId(FIRST_RETURNED));
+        assert_eq!(objects.len(), 5);
+    }
+}

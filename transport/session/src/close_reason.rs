@@ -14,6 +14,9 @@ pub enum CloseReason {
     /// The bytes were no frames.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// The server answered an authentication with a state that does not exist (spec 5.4). The text is libqi's.
+    #[error("Invalid authentication state token.")]
+    InvalidAuthenticationState,
     /// The operating system said so.
     #[error("disconnected: {0}")]
     Io(Arc<io::Error>),
@@ -32,7 +35,7 @@ pub enum CloseReason {
     /// The other side does not read what is sent to it (spec 9.5).
     #[error("closed: the peer is too slow for what it subscribed to")]
     SlowConsumer,
-    /// Too many attempts to authenticate (spec 5.14).
+    /// Too many steps of authentication, or too much sent during one (spec 5.14).
     #[error("too many attempts to authenticate")]
     TooManyAttempts,
 }

@@ -1,6 +1,6 @@
 //! The dialogue in which one end proves who it is (spec 5.4).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use keyway_value::{QiString, Value};
 
@@ -34,8 +34,8 @@ impl Credentials {
     }
 }
 
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The token is a secret.
         f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
     }
@@ -59,6 +59,20 @@ pub trait ServerAuthenticator: Send {
     }
 }
 
+/// What a client said, for somebody who takes time to judge it.
+#[derive(Clone, PartialEq)]
+pub struct AuthRequest {
+    /// Its words, and `remoteEndpoint`, which is set by this side.
+    pub data: AuthMap,
+}
+
+impl fmt::Debug for AuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values are secrets.
+        f.debug_struct("AuthRequest").field("keys", &self.data.keys()).finish_non_exhaustive()
+    }
+}
+
 /// A judgement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AuthOutcome {
@@ -73,9 +87,10 @@ pub enum AuthOutcome {
     },
 }
 
-/// States on the wire.
-pub(super) const CONTINUE: u32 = 2;
-pub(super) const DONE: u32 = 3;
+/// States on the wire (spec 5.4).
+pub(super) const ERROR: u64 = 1;
+pub(super) const CONTINUE: u64 = 2;
+pub(super) const DONE: u64 = 3;
 
 pub(super) const STATE: &str = "__qi_auth_state";
 const USER_PREFIX: &str = "auth_";
@@ -92,4 +107,9 @@ pub(super) fn said(map: &CapabilityMap) -> AuthMap {
 /// Entries with their prefix.
 pub(super) fn prefixed(map: AuthMap) -> CapabilityMap {
     map.into_iter().map(|(key, value)| (QiString::from(format!("{USER_PREFIX}{key}")), value)).collect()
+}
+
+/// The state as it is sent: an `I` (5.4).
+pub(super) fn state(state: u64) -> Value {
+    Value::UInt32(state as u32)
 }

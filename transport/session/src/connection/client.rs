@@ -1,13 +1,13 @@
-//! Asking to be let in (spec 5.1, 5.2, 5.4).
+//! Asking to be let in (spec 5.1, 5.2, 5.4), also by peers from before authentication (14.3).
 
 use std::fmt;
 
-use keyway_value::{ActionId, MessageId, ObjectId, ServiceId};
-use keyway_wire::{Frame, MessageKind};
+use keyway_value::{ActionId, ObjectId, ServiceId, Value};
+use keyway_wire::{Frame, MessageIds, MessageKind};
 
 use super::{
-    DEFAULT_MAX_PAYLOAD, IDS, Out,
-    authentication::{CONTINUE, ClientAuthenticator, DONE, STATE, prefixed, said},
+    DEFAULT_MAX_PAYLOAD, Out,
+    authentication::{CONTINUE, ClientAuthenticator, DONE, ERROR, STATE, prefixed, said},
     is_authentication, is_connections_own,
 };
 use crate::{CapabilityMap, CloseReason, errors};
@@ -20,7 +20,7 @@ pub struct ClientConfig {
     pub authenticator: Option<Box<dyn ClientAuthenticator>>,
     /// Whether to refuse servers that know no authentication (14.3). Implied by an authenticator.
     pub require_authentication: bool,
-    /// The largest payload accepted, in bytes.
+    /// The largest payload accepted once the connection is open, in bytes.
     pub max_payload: u32,
 }
 
@@ -73,29 +73,36 @@ impl Handshake {
         match header.kind {
             // The id is not compared: servers have been seen to answer with another (5.3).
             MessageKind::Reply if is_authentication(header) => self.reply(frame, remote, out),
+            MessageKind::Capability => {
+                remote.remember(&super::capabilities_of(frame)?);
+                // From a server that authenticates, the answer is still to come (5.2, 14.3).
+                Ok(!self.required && announce(own, out))
+            }
             MessageKind::Error if is_connections_own(header) => {
                 // A server from before authentication has announced its capabilities by now (5.2, 14.3).
-                if remote.iter().next().is_some() {
-                    return self.open_without(own, &errors::text_of(frame), out);
-                }
-                Err(CloseReason::Refused(errors::text_of(frame)))
+                let is_old = remote.iter().next().is_some() && !self.required;
+                if is_old { Ok(announce(own, out)) } else { Err(CloseReason::Refused(errors::text_of(frame))) }
             }
             MessageKind::Call => {
                 out(Frame::error_to(header, errors::CALL_NOT_HANDLED));
                 Ok(false)
             }
-            _ if is_connections_own(header) => self.open_without(own, "the server knows no authentication", out),
+            MessageKind::Unknown(_) => Ok(false),
+            _ if is_connections_own(header) => {
+                if self.required {
+                    return Err(CloseReason::Refused("the server knows no authentication".to_owned()));
+                }
+                Ok(announce(own, out))
+            }
             _ => Ok(false),
         }
     }
 
     fn reply(&mut self, frame: &Frame, remote: &mut CapabilityMap, out: Out<'_>) -> Result<bool, CloseReason> {
-        let map = CapabilityMap::decode(frame.payload_bytes())
+        let map = CapabilityMap::of_frame(frame)
             .map_err(|error| CloseReason::Protocol(format!("the answer to authenticate cannot be read: {error}")))?;
-        let state = map.get(STATE).and_then(keyway_value::Value::as_u64).and_then(|state| u32::try_from(state).ok());
-        let asked = said(&map);
-        remote.merge(map);
-        match state {
+        remote.remember(&map);
+        match map.get(STATE).and_then(Value::as_u64) {
             Some(DONE) => Ok(true),
             Some(CONTINUE) => {
                 self.steps += 1;
@@ -105,21 +112,15 @@ impl Handshake {
                 let Some(authenticator) = &mut self.authenticator else {
                     return Err(CloseReason::Refused("the server asks for credentials".to_owned()));
                 };
-                let next = authenticator.next(asked).map_err(CloseReason::Refused)?;
+                // No capabilities this time (5.4).
+                let next = authenticator.next(said(&map)).map_err(CloseReason::Refused)?;
                 out(authenticate(&prefixed(next)));
                 Ok(false)
             }
-            Some(1) => Err(CloseReason::Refused(errors::AUTHENTICATION_FAILED.to_owned())),
-            _ => Err(CloseReason::Protocol("Invalid authentication state token.".to_owned())),
+            // libqi asks again, for ever (5.5, H8).
+            Some(ERROR) => Err(CloseReason::Refused(errors::AUTHENTICATION_FAILED.to_owned())),
+            _ => Err(CloseReason::InvalidAuthenticationState),
         }
-    }
-
-    fn open_without(&self, own: &CapabilityMap, why: &str, out: Out<'_>) -> Result<bool, CloseReason> {
-        if self.required {
-            return Err(CloseReason::Refused(why.to_owned()));
-        }
-        out(Frame::capability(IDS.next(), own.encode()));
-        Ok(true)
     }
 }
 
@@ -129,8 +130,14 @@ impl fmt::Debug for Handshake {
     }
 }
 
+/// Goes on without authentication: the server learns our capabilities from a frame of their own (5.2).
+fn announce(own: &CapabilityMap, out: Out<'_>) -> bool {
+    out(Frame::capability(MessageIds::process().next(), own.encode()));
+    true
+}
+
 fn authenticate(map: &CapabilityMap) -> Frame {
-    let id: MessageId = IDS.next();
+    let id = MessageIds::process().next();
     Frame::call(id, ServiceId::SERVER, ObjectId::NONE, ActionId::AUTHENTICATE, map.encode())
 }
 

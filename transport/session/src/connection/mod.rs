@@ -7,10 +7,11 @@ mod server;
 use std::time::Instant;
 
 use keyway_value::{ActionId, MessageId, ObjectId, ServiceId};
-use keyway_wire::{Frame, Header, MessageIds, MessageKind};
+use keyway_wire::{Frame, Header, MessageKind};
 
-pub use authentication::{AuthMap, AuthOutcome, ClientAuthenticator, Credentials, ServerAuthenticator};
+pub use authentication::{AuthMap, AuthOutcome, AuthRequest, ClientAuthenticator, Credentials, ServerAuthenticator};
 pub use client::ClientConfig;
+use server::Step;
 pub use server::{ServerAuthentication, ServerConfig};
 
 use crate::{CapabilityMap, CloseReason, SharedCapabilities, errors};
@@ -19,9 +20,6 @@ use crate::{CapabilityMap, CloseReason, SharedCapabilities, errors};
 pub const DEFAULT_MAX_PAYLOAD: u32 = 256 << 20;
 /// The largest payload accepted before authentication (spec 2.8).
 pub const UNAUTHENTICATED_MAX_PAYLOAD: u32 = 64 << 10;
-
-/// Message ids of this process's connections (spec 2.1).
-static IDS: MessageIds = MessageIds::new();
 
 /// One end of a connection.
 ///
@@ -44,7 +42,7 @@ enum Phase {
     Server(Box<server::Handshake>),
     /// Both sides may call. A server still answers repeated authentication.
     Open { server: bool },
-    /// Ended by an error.
+    /// Ended by an error; nothing means anything any more.
     Failed,
 }
 
@@ -56,6 +54,8 @@ pub enum Input {
     None,
     /// The connection is open from now on.
     Opened,
+    /// The client wants to be let in; answer with [`Connection::authenticate`]. Only with `ServerAuthentication::Deferred`.
+    Authenticate(AuthRequest),
     /// A method is called: to be answered exactly once (8.1).
     Call(Frame),
     /// A method or signal is posted.
@@ -105,95 +105,48 @@ impl Connection {
         }
     }
 
-    /// Takes a frame that arrived.
+    /// Takes a frame that arrived. After an error the connection is to be closed, once what it sent is out.
+    #[inline]
     pub fn handle_frame(&mut self, now: Instant, frame: Frame, out: Out<'_>) -> Result<Input, CloseReason> {
         if let Phase::Open { server } = self.phase {
-            return self.open(server, frame, out);
+            self.open(server, frame, out)
+        } else {
+            self.opening(now, frame, out)
         }
-        let result = match frame.header.kind {
-            MessageKind::Capability => self.capability(&frame).map(|()| Input::None),
-            _ => self.handshake(now, &frame, out),
+    }
+
+    /// Answers [`Input::Authenticate`]. Returns what this and the frames that came meanwhile mean, in order.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        outcome: AuthOutcome,
+        out: Out<'_>,
+    ) -> Result<Vec<Input>, CloseReason> {
+        let Phase::Server(handshake) = &mut self.phase else {
+            return Ok(Vec::new());
         };
-        if result.is_err() {
-            self.phase = Phase::Failed;
+        let judged = handshake.judged(now, outcome, out);
+        let (step, held) = judged.map_err(|reason| self.fail(reason))?;
+        let mut inputs = vec![self.step(step)];
+        for frame in held {
+            inputs.push(self.handle_frame(now, frame, out)?);
         }
-        result
-    }
-
-    fn handshake(&mut self, now: Instant, frame: &Frame, out: Out<'_>) -> Result<Input, CloseReason> {
-        let opened = match &mut self.phase {
-            Phase::Client(handshake) => handshake.handle(frame, &self.own, &mut self.remote, out)?,
-            Phase::Server(handshake) => handshake.handle(now, frame, &mut self.remote, out)?,
-            Phase::Open { .. } | Phase::Failed => false,
-        };
-        Ok(if opened { self.become_open() } else { Input::None })
-    }
-
-    fn become_open(&mut self) -> Input {
-        let server = matches!(self.phase, Phase::Server(_));
-        self.shared = SharedCapabilities::new(&self.own, &self.remote);
-        self.phase = Phase::Open { server };
-        Input::Opened
-    }
-
-    /// Capabilities may come at any time (spec 5.2). What is not a map of them ends the connection (2.4).
-    fn capability(&mut self, frame: &Frame) -> Result<(), CloseReason> {
-        let capabilities = CapabilityMap::decode(frame.payload_bytes())
-            .map_err(|error| CloseReason::Protocol(format!("a Capability frame cannot be read: {error}")))?;
-        self.remote.merge(capabilities);
-        if matches!(self.phase, Phase::Open { .. }) {
-            self.shared = SharedCapabilities::new(&self.own, &self.remote);
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, server: bool, frame: Frame, out: Out<'_>) -> Result<Input, CloseReason> {
-        let header = &frame.header;
-        Ok(match header.kind {
-            MessageKind::Call if is_authentication(header) && server => {
-                // A repeated authentication is answered without capabilities (5.2).
-                out(Frame::reply_to(header, server::done_again()));
-                Input::None
-            }
-            MessageKind::Call if header.version > 0 => {
-                out(Frame::error_to(header, &errors::version_mismatch(header.version)));
-                Input::None
-            }
-            MessageKind::Call => Input::Call(frame),
-            MessageKind::Post if header.version == 0 => Input::Post(frame),
-            MessageKind::Reply | MessageKind::Error | MessageKind::Canceled => Input::Answer(frame),
-            MessageKind::Event => Input::Event(frame),
-            MessageKind::Capability => {
-                self.capability(&frame)?;
-                Input::None
-            }
-            MessageKind::Cancel => match frame.payload_bytes().first_chunk::<4>() {
-                Some(call) => Input::Cancel {
-                    service: header.service,
-                    object: header.object,
-                    call: MessageId(u32::from_le_bytes(*call)),
-                },
-                None => Input::None,
-            },
-            MessageKind::Post | MessageKind::Unknown(_) => Input::None,
-        })
+        inputs.retain(|input| !matches!(input, Input::None));
+        Ok(inputs)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Server(handshake) => Some(handshake.deadline()),
+            Phase::Server(handshake) => Some(handshake.timeout()),
             _ => None,
         }
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Instant, _out: Out<'_>) -> Result<(), CloseReason> {
+    pub fn handle_timeout(&mut self, now: Instant, out: Out<'_>) -> Result<(), CloseReason> {
         match &self.phase {
-            Phase::Server(handshake) if now >= handshake.deadline() => {
-                self.phase = Phase::Failed;
-                Err(CloseReason::AuthenticationTimeout)
-            }
+            Phase::Server(handshake) => handshake.handle_timeout(now, out).map_err(|reason| self.fail(reason)),
             _ => Ok(()),
         }
     }
@@ -213,14 +166,121 @@ impl Connection {
         &self.remote
     }
 
-    /// The largest payload accepted now.
+    /// The largest payload accepted now (spec 2.8).
+    #[inline]
     pub fn max_payload(&self) -> u32 {
-        if matches!(self.phase, Phase::Server(_)) {
-            self.max_payload.min(UNAUTHENTICATED_MAX_PAYLOAD)
-        } else {
-            self.max_payload
+        if self.is_open() { self.max_payload } else { self.max_payload.min(UNAUTHENTICATED_MAX_PAYLOAD) }
+    }
+
+    #[inline]
+    fn open(&mut self, server: bool, frame: Frame, out: Out<'_>) -> Result<Input, CloseReason> {
+        let header = &frame.header;
+        Ok(match header.kind {
+            MessageKind::Call if header.service == ServiceId::SERVER || header.version > 0 => {
+                out(refused(server, header));
+                Input::None
+            }
+            MessageKind::Call => Input::Call(frame),
+            MessageKind::Post if header.service == ServiceId::SERVER || header.version > 0 => Input::None,
+            MessageKind::Post => Input::Post(frame),
+            MessageKind::Reply if header.service == ServiceId::SERVER => {
+                self.late_reply(server, &frame);
+                Input::None
+            }
+            MessageKind::Reply | MessageKind::Error | MessageKind::Canceled => Input::Answer(frame),
+            MessageKind::Event => Input::Event(frame),
+            MessageKind::Capability => {
+                let capabilities = capabilities_of(&frame).map_err(|reason| self.fail(reason))?;
+                self.remember(&capabilities);
+                Input::None
+            }
+            MessageKind::Cancel => match frame.payload_bytes().first_chunk() {
+                Some(call) => Input::Cancel {
+                    service: header.service,
+                    object: header.object,
+                    call: MessageId(u32::from_le_bytes(*call)),
+                },
+                None => Input::None,
+            },
+            MessageKind::Unknown(_) => Input::None,
+        })
+    }
+
+    #[cold]
+    fn opening(&mut self, now: Instant, frame: Frame, out: Out<'_>) -> Result<Input, CloseReason> {
+        let step = match &mut self.phase {
+            Phase::Client(handshake) => handshake
+                .handle(&frame, &self.own, &mut self.remote, out)
+                .map(|opened| if opened { Step::Opened } else { Step::Nothing }),
+            Phase::Server(handshake) => handshake.handle(now, frame, &mut self.remote, out),
+            Phase::Open { .. } | Phase::Failed => Ok(Step::Nothing),
+        };
+        match step {
+            Ok(step) => Ok(self.step(step)),
+            Err(reason) => Err(self.fail(reason)),
         }
     }
+
+    fn step(&mut self, step: Step) -> Input {
+        match step {
+            Step::Nothing => Input::None,
+            Step::Judge(request) => Input::Authenticate(request),
+            Step::Opened => {
+                self.phase = Phase::Open { server: matches!(self.phase, Phase::Server(_)) };
+                self.share();
+                Input::Opened
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: CloseReason) -> CloseReason {
+        self.phase = Phase::Failed;
+        reason
+    }
+
+    /// A server that announced itself first has answered the authentication too; its state does not matter any more (14.3).
+    #[cold]
+    fn late_reply(&mut self, server: bool, frame: &Frame) {
+        if server || !is_authentication(&frame.header) {
+            return;
+        }
+        if let Ok(map) = CapabilityMap::of_frame(frame) {
+            self.remember(&map);
+        }
+    }
+
+    /// Capabilities may come at any time (spec 5.2).
+    fn remember(&mut self, capabilities: &CapabilityMap) {
+        self.remote.remember(capabilities);
+        self.share();
+    }
+
+    fn share(&mut self) {
+        self.shared = SharedCapabilities::new(&self.own, &self.remote);
+        // Most peers announce the same: idle connections need not keep it twice.
+        if self.remote == self.own {
+            self.remote = self.own.clone();
+        }
+    }
+}
+
+/// The answer to a call of the connection itself, or of a version that does not exist.
+#[cold]
+fn refused(server: bool, call: &Header) -> Frame {
+    if server && is_authentication(call) {
+        // A repeated authentication is answered without capabilities (5.2).
+        return Frame::reply_to(call, server::done_again());
+    }
+    if call.service == ServiceId::SERVER {
+        return Frame::error_to(call, errors::CALL_NOT_HANDLED);
+    }
+    Frame::error_to(call, &errors::version_mismatch(call.version))
+}
+
+/// What is not a map of capabilities ends the connection (2.4).
+fn capabilities_of(frame: &Frame) -> Result<CapabilityMap, CloseReason> {
+    CapabilityMap::of_frame(frame)
+        .map_err(|error| CloseReason::Protocol(format!("a Capability frame cannot be read: {error}")))
 }
 
 fn is_connections_own(header: &Header) -> bool {
