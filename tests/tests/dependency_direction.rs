@@ -119,8 +119,11 @@ fn violations(graph: &Graph) -> Vec<String> {
     found
 }
 
+/// Whether a crate may use the one that is named.
+type Rule = dyn Fn(&str) -> bool;
+
 /// What a crate may use, if it is known.
-fn rule(name: &str) -> Option<Box<dyn Fn(&str) -> bool>> {
+fn rule(name: &str) -> Option<Box<Rule>> {
     if name == "keyway-tests" {
         return Some(Box::new(|_| true));
     }
