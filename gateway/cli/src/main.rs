@@ -1,62 +1,96 @@
-//! The `keyway` command.
+//! The `keyway` command: arguments in, everything else in the modules.
+
+mod arguments;
+mod bench;
+mod commands;
+mod connection;
+mod demo;
+mod exit;
+mod logging;
+mod member;
+mod output;
+mod selection;
+mod serve;
+mod stop;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use keyway::Directory;
 
+// Gives memory of closed connections back and keeps large buffers warm.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Parser)]
-#[command(name = "keyway", version, about = "A service directory for robots and meters that speak QiMessaging")]
-struct Arguments {
+/// A service directory for robots and meters that speak QiMessaging (NAOqi, libqi), and a client for any such directory.
+#[derive(Debug, Parser)]
+#[command(name = "keyway", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Keyway {
+    #[command(flatten)]
+    logging: logging::LoggingArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand)]
+const EXAMPLES: &str = "Examples:
+  keyway up --demo                                  a directory, a demo robot and a demo meter
+  keyway --help                                     every command has examples of its own
+  keyway info                                       the services of tcp://127.0.0.1:9559
+  keyway call --qi-url tcp://robot:9559 ALTextToSpeech.say '\"hello\"'";
+
+#[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a service directory. Prints `ready URL…` when it accepts connections; SIGTERM and Ctrl-C end it.
-    Directory {
-        /// Where to listen; port 0 takes a free one. May be given several times.
-        #[arg(long, default_value = "tcp://127.0.0.1:9559")]
-        listen: Vec<String>,
-        /// Lets any session change any service, as libqi does.
-        #[arg(long)]
-        permissive: bool,
-        /// Threads that serve connections; as many as processors by default.
-        #[arg(long)]
-        network_threads: Option<usize>,
-    },
+    /// Run a service directory
+    Directory(commands::directory::DirectoryArgs),
+    /// Run a service directory and, with --demo, a robot and a meter to try things on
+    Up(commands::up::UpArgs),
+    /// List services, or show their methods, signals and properties
+    Info(commands::info::InfoArgs),
+    /// List services with their hosts, or watch them come and go
+    Services(commands::services::ServicesArgs),
+    /// Call a method
+    Call(commands::call::CallArgs),
+    /// Emit a signal, or run a method without waiting for its result
+    Post(commands::post::PostArgs),
+    /// Read properties
+    Get(commands::get::GetArgs),
+    /// Set properties
+    Set(commands::set::SetArgs),
+    /// Print signals and changes of properties as they come
+    Watch(commands::watch::WatchArgs),
+    /// Show which methods are called how often and how long they take
+    Top(commands::top::TopArgs),
+    /// Print calls to services as they happen
+    Trace(commands::trace::TraceArgs),
+    /// Find out what listens at a URL, and how to talk to it
+    Probe(commands::probe::ProbeArgs),
+    /// Print a script that completes this command's arguments
+    Completions(commands::documents::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(commands::documents::ManArgs),
+    /// Measure a server
+    #[command(hide = true)]
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("keyway: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Command::Directory { listen, permissive, network_threads } = arguments.command;
-    let runtime = keyway_pipe::runtime::build(network_threads)?;
-    runtime.block_on(async {
-        let mut builder = Directory::builder().permissive(permissive);
-        for url in listen {
-            builder = builder.listen(url);
-        }
-        let directory = builder.start().await?;
-        println!("ready {}", directory.urls().join(" "));
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            result = tokio::signal::ctrl_c() => result?,
-        }
-        directory.close().await;
-        Ok(())
-    })
+    let keyway = Keyway::parse();
+    keyway.logging.start();
+    let result = match keyway.command {
+        Command::Directory(args) => commands::directory::run(args),
+        Command::Up(args) => commands::up::run(args),
+        Command::Info(args) => commands::info::run(&args),
+        Command::Services(args) => commands::services::run(&args),
+        Command::Call(args) => commands::call::run(&args),
+        Command::Post(args) => commands::post::run(&args),
+        Command::Get(args) => commands::get::run(&args),
+        Command::Set(args) => commands::set::run(&args),
+        Command::Watch(args) => commands::watch::run(&args),
+        Command::Top(args) => commands::top::run(&args),
+        Command::Trace(args) => commands::trace::run(&args),
+        Command::Probe(args) => commands::probe::run(&args),
+        Command::Completions(args) => commands::documents::completions(&args),
+        Command::Man(args) => commands::documents::man(&args),
+        Command::Bench(args) => bench::run(args),
+    };
+    exit::code(result)
 }

@@ -1,0 +1,15 @@
+//! The commands, one a file.
+
+pub(crate) mod call;
+pub(crate) mod directory;
+pub(crate) mod documents;
+pub(crate) mod get;
+pub(crate) mod info;
+pub(crate) mod post;
+pub(crate) mod probe;
+pub(crate) mod services;
+pub(crate) mod set;
+pub(crate) mod top;
+pub(crate) mod trace;
+pub(crate) mod up;
+pub(crate) mod watch;
