@@ -54,6 +54,9 @@ impl Found {
     }
 }
 
+/// Id of the first member that not every object has (spec 6.2).
+pub(crate) const FIRST_OWN: u32 = 100;
+
 /// Whether text is a pattern, not a name.
 pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains('*')
@@ -85,15 +88,15 @@ pub(crate) async fn services(
     Ok(all)
 }
 
-/// The members of an object that a pattern means. Those every object has count as hidden.
+/// The members of an object that a pattern means; those every object has count as hidden.
 pub(crate) fn members_of(service: &str, proxy: &Proxy, pattern: &str, kind: Kind, hidden: bool) -> Vec<Found> {
+    let meant = |id: u32, name: &str, full: &str| {
+        let shown = hidden || (id >= FIRST_OWN && !is_hidden(name));
+        pattern == name || pattern == full || (shown && (matches(pattern, name) || matches(pattern, full)))
+    };
     let members = kind.members(&proxy.metaobject()).into_iter();
-    let meant = members.filter(|(id, name, full)| {
-        pattern == name || is_meant(pattern, full, hidden) || is_meant(pattern, name, hidden) && (hidden || *id >= 100)
-    });
-    meant
-        .map(|(id, name, _)| Found { service: service.to_owned(), proxy: proxy.clone(), id, name })
-        .collect()
+    let found = members.filter(|(id, name, full)| meant(*id, name, full));
+    found.map(|(id, name, _)| Found { service: service.to_owned(), proxy: proxy.clone(), id, name }).collect()
 }
 
 /// Every member that `Service.member` means; at least one, or an error that says what is not there.

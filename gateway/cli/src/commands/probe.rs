@@ -106,7 +106,7 @@ async fn converse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> anyh
     let _ = stream.write_all(&first).await;
     let mut buffer = BytesMut::new();
     let mut is_greeting = true;
-    let mut decoder = FrameDecoder::new(FrameLimits { max_payload: LARGEST_ANSWER, ..FrameLimits::default() });
+    let mut decoder = FrameDecoder::new(FrameLimits { max_payload: LARGEST_ANSWER });
     loop {
         let count = stream.read_buf(&mut buffer).await.unwrap_or_default();
         if count == 0 {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     connection::ConnectionArgs,
     output::{self, is_for_people},
-    selection,
+    selection::{self, FIRST_OWN},
 };
 
 const EXAMPLES: &str = "Services measure themselves while this runs; those that measured before go on after it.
@@ -36,7 +36,7 @@ pub(crate) struct TopArgs {
     /// Ids instead of names of methods
     #[arg(short, long)]
     numeric: bool,
-    /// Services whose names start with _, too
+    /// Services whose names start with _, and the methods every object has
     #[arg(long)]
     hidden: bool,
     /// A JSON list a round
@@ -135,7 +135,7 @@ async fn round(args: &TopArgs, seconds: f64, measured: &mut Vec<Measured>) -> Ve
             }
         };
         let metaobject = service.proxy.metaobject();
-        for (id, stats) in &now {
+        for (id, stats) in now.iter().filter(|(id, _)| args.hidden || **id >= FIRST_OWN) {
             let before = service.last.get(id).copied().unwrap_or_default();
             // Someone may have cleared the statistics.
             let calls = stats.count.checked_sub(before.count).unwrap_or(stats.count);

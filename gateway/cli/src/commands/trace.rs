@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::Args;
 use keyway::{EventTrace, Proxy, Session, SignalStream, TraceKind};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     connection::ConnectionArgs,
@@ -61,6 +61,8 @@ async fn follow(session: &Session, args: &TraceArgs, traced: &mut Vec<Proxy>) ->
         (methods, signals) => [methods.unwrap_or_default(), signals.unwrap_or_default()].concat(),
     };
     let (lines, mut arrived) = mpsc::channel(QUEUE);
+    // Dropped with this, so that what ends then is not reported as gone.
+    let mut streams = JoinSet::new();
     let names: HashSet<_> = found.iter().map(|found| found.service.clone()).collect();
     for name in names {
         let slots: Vec<_> = found.iter().filter(|found| found.service == name).cloned().collect();
@@ -71,7 +73,7 @@ async fn follow(session: &Session, args: &TraceArgs, traced: &mut Vec<Proxy>) ->
             traced.push(proxy);
         }
         let (lines, as_json) = (lines.clone(), args.json);
-        tokio::spawn(async move { forward(&name, &slots, stream, as_json, &lines).await });
+        streams.spawn(async move { forward(&name, &slots, stream, as_json, &lines).await });
     }
     drop(lines);
     let mut left = args.count.unwrap_or(u64::MAX);

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::SystemTime};
 use clap::Args;
 use keyway::{ServiceEvents, Session, SignalStream, Value};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     connection::ConnectionArgs,
@@ -57,7 +57,7 @@ struct Arrival {
 pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<()> {
     args.connection.run(async |session| {
         let (arrivals, mut arrived) = mpsc::channel(QUEUE);
-        let mut watch = Watch { args, session, arrivals, followed: HashSet::new() };
+        let mut watch = Watch { args, session, arrivals, followed: HashSet::new(), streams: JoinSet::new() };
         // Subscribed before listing, so that nothing falls between.
         let mut events = session.service_events().await?;
         watch.start().await?;
@@ -80,6 +80,8 @@ struct Watch<'a> {
     session: &'a Session,
     arrivals: mpsc::Sender<Arrival>,
     followed: HashSet<u32>,
+    /// Dropped with this, so that what ends then is not reported as gone.
+    streams: JoinSet<()>,
 }
 
 impl Watch<'_> {
@@ -134,9 +136,9 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn forward(&self, signal: &Found, mut stream: SignalStream<Value>) {
+    fn forward(&mut self, signal: &Found, mut stream: SignalStream<Value>) {
         let (title, arrivals) = (signal.title(), self.arrivals.clone());
-        tokio::spawn(async move {
+        self.streams.spawn(async move {
             let mut missed = 0;
             while let Some(event) = stream.next().await {
                 let value = event.map_err(|error| error.to_string());

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use keyway::{MetaObject, Signature};
 
 use super::types::pretty;
-use crate::member::is_hidden;
+use crate::{member::is_hidden, selection::FIRST_OWN};
 
 /// Which members are shown, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Style {
 
 impl Style {
     fn shows(self, id: u32, name: &str) -> bool {
-        self.hidden || (id >= 100 && !is_hidden(name))
+        self.hidden || (id >= FIRST_OWN && !is_hidden(name))
     }
 
     fn of(self, signature: &Signature) -> String {
