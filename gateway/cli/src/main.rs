@@ -17,9 +17,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-// Gives memory of closed connections back and keeps large buffers warm.
+// Gives the memory of closed connections back to the system; settings are in `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A service directory for robots and meters that speak QiMessaging (NAOqi, libqi), and a client for any such directory.
 #[derive(Debug, Parser)]

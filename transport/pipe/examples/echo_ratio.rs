@@ -28,7 +28,7 @@ use tokio::{
 
 // The allocator of the `keyway` binary: buffers of large payloads stay warm.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Length of one measurement.
 const SPAN: Duration = Duration::from_millis(1500);

@@ -18,6 +18,7 @@ mod report;
 mod round_trips;
 mod sample;
 mod scan;
+mod serve;
 mod socket;
 mod target;
 
@@ -42,6 +43,8 @@ enum BenchCommand {
     Events(events::EventsArgs),
     /// Memory of the server for sessions that do nothing
     Idle(idle::IdleArgs),
+    /// A directory with a service `Bench` to be measured: echo(r), signals fired(i) and blob(r)
+    Serve(serve::BenchServeArgs),
     /// The bare TCP echo that `call` and `echo` start as a process of its own
     #[command(hide = true)]
     EchoServer(echo_server::EchoServerArgs),
@@ -54,6 +57,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<()> {
         BenchCommand::Echo(args) => echo::run(&args),
         BenchCommand::Events(args) => events::run(&args),
         BenchCommand::Idle(args) => idle::run(&args),
+        BenchCommand::Serve(args) => serve::run(args),
         BenchCommand::EchoServer(args) => echo_server::run(&args),
     }
 }

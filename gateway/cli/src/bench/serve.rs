@@ -1,0 +1,28 @@
+//! `keyway bench serve`
+
+use bytes::Bytes;
+use clap::Args;
+use keyway::{Object, Signal};
+
+use crate::serve::ServeArgs;
+
+/// Where the service is hosted.
+#[derive(Debug, Args)]
+pub(super) struct BenchServeArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// Runs a directory with the service that the other measurements use by default, as `tests/peers/libqi_bench_host.py` does
+/// with libqi.
+pub(super) fn run(args: BenchServeArgs) -> anyhow::Result<()> {
+    args.serve.run(async |directory| {
+        let mut bench = Object::builder();
+        bench.method("echo", |(buffer,): (Bytes,)| buffer);
+        // Posting on them emits them.
+        bench.signal("fired", &Signal::<(i32,)>::new()).signal("blob", &Signal::<(Bytes,)>::new());
+        let session = directory.session();
+        session.register("Bench", bench).await?;
+        Ok(session)
+    })
+}
