@@ -12,7 +12,9 @@ pub(crate) fn value(text: &str, strict: bool) -> anyhow::Result<Value> {
     let json = transcode::from_json(text, &Signature::dynamic());
     match json.and_then(|payload| Decoder::new(&payload.into_bytes()).read_dynamic()) {
         Ok(value) => Ok(value),
-        Err(error) if strict => Err(Usage(format!("{text:?} is not JSON ({error}); quote text, as in '\"text\"'")).into()),
+        Err(error) if strict => {
+            Err(Usage(format!("{text:?} is not JSON ({error}); quote text, as in '\"text\"'")).into())
+        }
         Err(_) => Ok(Value::from(text)),
     }
 }

@@ -9,7 +9,14 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Args)]
 pub(crate) struct LoggingArgs {
     /// What to log on standard error: error, warn, info, debug, trace, or per module as RUST_LOG has it
-    #[arg(long, global = true, env = "RUST_LOG", default_value = "warn", value_name = "FILTER", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        default_value = "warn",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
     log: String,
     /// Form of the log
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Human)]

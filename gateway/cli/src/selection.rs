@@ -68,11 +68,7 @@ pub(crate) fn is_meant(pattern: &str, text: &str, hidden: bool) -> bool {
 }
 
 /// The services that any of the patterns means, by id. A name that is not there is an error; a pattern may mean nothing.
-pub(crate) async fn services(
-    session: &Session,
-    patterns: &[String],
-    hidden: bool,
-) -> anyhow::Result<Vec<ServiceInfo>> {
+pub(crate) async fn services(session: &Session, patterns: &[String], hidden: bool) -> anyhow::Result<Vec<ServiceInfo>> {
     let mut all = session.services().await?;
     all.sort_unstable_by_key(|info| info.service_id);
     for pattern in patterns.iter().filter(|pattern| !is_pattern(pattern)) {

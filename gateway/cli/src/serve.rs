@@ -15,7 +15,13 @@ use crate::stop::Stop;
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes a free one. May be given several times
-    #[arg(long, value_name = "URL", env = "QI_LISTEN_URL", value_delimiter = ';', default_value = "tcp://127.0.0.1:9559")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "QI_LISTEN_URL",
+        value_delimiter = ';',
+        default_value = "tcp://127.0.0.1:9559"
+    )]
     listen: Vec<String>,
     /// Let any session change any service, as libqi does. Not where strangers may connect
     #[arg(long)]

@@ -72,6 +72,8 @@ struct Entry {
     endpoints: BTreeSet<Endpoint>,
     owner: Owner,
     ready: bool,
+    /// The directory passes its calls on.
+    relayed: bool,
 }
 
 impl Registry {
@@ -85,7 +87,7 @@ impl Registry {
             session_id: "0".into(),
             ..ServiceInfo::default()
         };
-        let entry = Entry { info, endpoints: BTreeSet::new(), owner: Owner::DIRECTORY, ready: true };
+        let entry = Entry { info, endpoints: BTreeSet::new(), owner: Owner::DIRECTORY, ready: true, relayed: false };
         Self {
             config,
             services: BTreeMap::from([(ServiceId::DIRECTORY, entry)]),
@@ -105,7 +107,7 @@ impl Registry {
     /// Says where the directory listens; services of its process are reached there too.
     pub fn set_endpoints(&mut self, given: &[String]) -> Result<(), DirectoryError> {
         let endpoints = endpoints::absolute(given, self.config.max_endpoints)?;
-        for entry in self.services.values_mut().filter(|entry| entry.owner == Owner::DIRECTORY) {
+        for entry in self.services.values_mut().filter(|entry| entry.owner == Owner::DIRECTORY || entry.relayed) {
             entry.endpoints.clone_from(&endpoints);
         }
         Ok(())
@@ -130,7 +132,7 @@ impl Registry {
         *self.owned.entry(owner).or_default() += 1;
         self.names.insert(info.name.clone(), id);
         let info = ServiceInfo { service_id: id, ..info };
-        self.services.insert(id, Entry { info, endpoints, owner, ready: false });
+        self.services.insert(id, Entry { info, endpoints, owner, ready: false, relayed: false });
         Ok(id)
     }
 
@@ -167,11 +169,13 @@ impl Registry {
             let same_session = entry.info.session_id == info.session_id && (permissive || entry.owner == owner);
             if entry.ready && same_session && entry.info.service_id != ServiceId::DIRECTORY {
                 entry.endpoints.clone_from(&endpoints);
+                entry.relayed = false;
             }
         }
         if let Some(entry) = self.services.get_mut(&id) {
             entry.info = ServiceInfo { name: entry.info.name.clone(), service_id: id, ..info };
             entry.endpoints = endpoints;
+            entry.relayed = false;
         }
         Ok(())
     }
@@ -210,6 +214,7 @@ impl Registry {
         if let Some(entry) = self.services.get_mut(&id) {
             entry.endpoints = endpoints;
             entry.info.machine_id = machine_id;
+            entry.relayed = true;
         }
     }
 

@@ -7,6 +7,7 @@ use keyway_pipe::{ConnectionId, QueueLimits, SocketOptions};
 use keyway_session::CapabilityMap;
 use keyway_value::{QiString, ServiceId, ServiceInfo};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::{
     Error, Result, Session, Signal,
@@ -138,9 +139,18 @@ impl DirectoryBuilder {
         let state = DirectoryState::new(self.permissive, &host);
         let mut listeners = Vec::new();
         for url in &self.urls {
-            let serving = Serving::start(url, &self.serving, host.clone()).await?;
-            state.add_endpoints(serving.endpoints());
-            listeners.push(serving);
+            listeners.push(Serving::start(url, &self.serving, host.clone()).await?);
+        }
+        let endpoints: Vec<_> = listeners.iter().map(Serving::changes).collect();
+        state.set_endpoints(&endpoints);
+        for mut changes in endpoints.clone() {
+            let (state, endpoints) = (Arc::downgrade(&state), endpoints.clone());
+            tokio::spawn(async move {
+                while changes.changed().await.is_ok() {
+                    let Some(state) = state.upgrade() else { return };
+                    state.set_endpoints(&endpoints);
+                }
+            });
         }
         let session = Session::builder().local(state.clone());
         Ok(Directory { state, listeners, session })
@@ -204,13 +214,11 @@ impl DirectoryState {
         self.registry.lock().own_endpoints()
     }
 
-    fn add_endpoints(&self, endpoints: Vec<String>) {
-        let mut registry = self.registry.lock();
-        let mut all = registry.own_endpoints();
-        all.extend(endpoints);
-        // They come from listeners of this process, which write them well.
-        let set = registry.set_endpoints(&all);
-        debug_assert!(set.is_ok());
+    fn set_endpoints(&self, endpoints: &[watch::Receiver<Vec<String>>]) {
+        let all: Vec<_> = endpoints.iter().flat_map(|endpoints| endpoints.borrow().clone()).collect();
+        if let Err(error) = self.registry.lock().set_endpoints(&all) {
+            tracing::warn!(%error, "the directory's own endpoints cannot be shown");
+        }
     }
 
     /// The connection on which a service was registered, if the directory may call over it (5.3, 7.13).

@@ -13,7 +13,7 @@ use keyway_pipe::{
 use keyway_session::{CapabilityMap, CloseReason, Connection, ServerAuthentication, ServerConfig};
 use keyway_wire::Url;
 use parking_lot::Mutex;
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     Error, Result,
@@ -34,7 +34,7 @@ pub(crate) struct ServingSettings {
 
 /// One open listener and the connections it accepted.
 pub(crate) struct Serving {
-    endpoints: Vec<String>,
+    endpoints: watch::Receiver<Vec<String>>,
     accepting: AbortHandle,
     accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
 }
@@ -47,13 +47,23 @@ impl Serving {
         }
         let failed = |source| Error::Listen { url: url.to_string(), source: Arc::new(source) };
         let listener = Listener::bind(&url, &settings.socket).await.map_err(failed)?;
-        let endpoints = listener.endpoints().map_err(failed)?.iter().map(ToString::to_string).collect();
+        let (published, endpoints) = watch::channel(texts(&listener.endpoints().map_err(failed)?));
         let accepted = Arc::new(Mutex::new(HashMap::new()));
-        let accepting = tokio::spawn(accept(listener, settings.clone(), host, accepted.clone())).abort_handle();
+        let (settings, connections) = (settings.clone(), accepted.clone());
+        let accepting = tokio::spawn(async move {
+            tokio::join!(accept(&listener, settings, host, connections), follow_interfaces(&listener, &published));
+        });
+        let accepting = accepting.abort_handle();
         Ok(Self { endpoints, accepting, accepted })
     }
 
+    /// Where it is reached, as things are now.
     pub(crate) fn endpoints(&self) -> Vec<String> {
+        self.endpoints.borrow().clone()
+    }
+
+    /// Tells when [`endpoints`](Self::endpoints) change.
+    pub(crate) fn changes(&self) -> watch::Receiver<Vec<String>> {
         self.endpoints.clone()
     }
 
@@ -72,8 +82,33 @@ impl fmt::Debug for Serving {
     }
 }
 
+/// Interfaces come and go under a listener on 0.0.0.0 (spec 1.7).
+async fn follow_interfaces(listener: &Listener, published: &watch::Sender<Vec<String>>) {
+    if !listener.local_address().is_some_and(|address| address.ip().is_unspecified()) {
+        return;
+    }
+    loop {
+        tokio::time::sleep(INTERFACES).await;
+        match listener.endpoints() {
+            Ok(urls) => {
+                let now = texts(&urls);
+                published.send_if_modified(|known| {
+                    let changed = *known != now;
+                    *known = now;
+                    changed
+                });
+            }
+            Err(error) => tracing::warn!(%error, "cannot list the network interfaces; keeping the endpoints known"),
+        }
+    }
+}
+
+fn texts(urls: &[Url]) -> Vec<String> {
+    urls.iter().map(ToString::to_string).collect()
+}
+
 async fn accept(
-    listener: Listener,
+    listener: &Listener,
     settings: ServingSettings,
     host: Arc<Host>,
     accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
@@ -119,3 +154,6 @@ fn serve(
         }
     });
 }
+
+/// How often interfaces are listed (spec 1.7).
+const INTERFACES: Duration = Duration::from_secs(5);

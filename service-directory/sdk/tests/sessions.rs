@@ -224,3 +224,18 @@ async fn calls_to_many_services_at_once_all_end_while_services_come_and_go() {
     }
     churn.await.unwrap();
 }
+
+#[tokio::test]
+async fn services_are_reached_at_listeners_that_were_opened_after_them() {
+    let (_directory, url) = directory().await;
+    let host = Session::connect(&url).await.unwrap();
+    host.register("One", doubling()).await.unwrap();
+    host.register("Two", doubling()).await.unwrap();
+    let late = host.listen("tcp://127.0.0.1:0").await.unwrap().remove(0);
+    let client = Session::connect(&url).await.unwrap();
+    for name in ["One", "Two"] {
+        let info = client.service_info(name).await.unwrap();
+        assert!(info.endpoints.contains(&late), "{:?}", info.endpoints);
+        assert!(host.endpoints().iter().all(|endpoint| info.endpoints.contains(endpoint)));
+    }
+}

@@ -53,7 +53,8 @@ pub(crate) fn run(args: &CallArgs) -> anyhow::Result<()> {
             println!("{}", json::text(&call(session, service, name, values).await?));
             return Ok(());
         }
-        let methods = selection::members(session, std::slice::from_ref(&args.member), Kind::Method, args.hidden).await?;
+        let methods =
+            selection::members(session, std::slice::from_ref(&args.member), Kind::Method, args.hidden).await?;
         let mut failure = None;
         for method in methods {
             match method.proxy.call_dynamic(&method.name, values.clone()).await {

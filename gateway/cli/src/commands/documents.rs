@@ -40,11 +40,9 @@ pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
 pub(crate) fn man(args: &ManArgs) -> anyhow::Result<()> {
     let command = crate::Keyway::command();
     match &args.out {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .and_then(|()| clap_mangen::generate_to(command, folder))
-                .with_context(|| format!("cannot write manual pages into {}; is it writable?", folder.display()))
-        }
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(command, folder))
+            .with_context(|| format!("cannot write manual pages into {}; is it writable?", folder.display())),
         None => Ok(clap_mangen::Man::new(command).render(&mut io::stdout())?),
     }
 }

@@ -159,9 +159,7 @@ fn document(info: &ServiceInfo, proxy: &Proxy) -> serde_json::Value {
             })
         })
         .collect();
-    let plain = |id: u32, name: &str, signature: &keyway::Signature| {
-        json!({"id": id, "name": name, "signature": signature.to_string()})
-    };
+    let plain = |id: u32, name: &str, signature: &keyway::Signature| json!({"id": id, "name": name, "signature": signature.to_string()});
     let signals: Vec<_> = metaobject.signals.values().map(|s| plain(s.uid, &s.name, &s.signature)).collect();
     let properties: Vec<_> = metaobject.properties.values().map(|p| plain(p.uid, &p.name, &p.signature)).collect();
     let mut document = summary(info);

@@ -124,7 +124,10 @@ async fn converse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> anyh
             };
             match connection.handle_frame(now, frame, &mut |_| {}) {
                 Ok(Input::Opened) => {
-                    return Ok(Finding::Open { capabilities: connection.remote_capabilities().clone(), services: None });
+                    return Ok(Finding::Open {
+                        capabilities: connection.remote_capabilities().clone(),
+                        services: None,
+                    });
                 }
                 Ok(_) => {}
                 Err(reason) => {
@@ -190,9 +193,15 @@ impl Report {
             ),
             Finding::Tls => {
                 let tls = url.to_string().replacen("tcp://", "tcps://", 1);
-                ("tls", "a TLS server, probably a robot's or a gateway's secure door".to_owned(), format!("keyway probe {tls}"))
+                (
+                    "tls",
+                    "a TLS server, probably a robot's or a gateway's secure door".to_owned(),
+                    format!("keyway probe {tls}"),
+                )
             }
-            Finding::Http(line) => ("http", format!("an HTTP server ({line})"), format!("curl -i http://{}", authority(url))),
+            Finding::Http(line) => {
+                ("http", format!("an HTTP server ({line})"), format!("curl -i http://{}", authority(url)))
+            }
             Finding::Foreign(bytes) => (
                 "foreign",
                 format!("something that is not QiMessaging; it begins with {:?}", String::from_utf8_lossy(bytes)),
@@ -226,7 +235,8 @@ impl Report {
 
     fn json(&self, finding: &Finding, url: &Url) -> serde_json::Value {
         let capabilities = capabilities(finding).map(|map| {
-            let pairs = map.iter().map(|(name, value)| (name.to_string_lossy().into_owned(), output::json::tree(value)));
+            let pairs =
+                map.iter().map(|(name, value)| (name.to_string_lossy().into_owned(), output::json::tree(value)));
             pairs.collect::<serde_json::Map<_, _>>()
         });
         let services = match finding {

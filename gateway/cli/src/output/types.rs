@@ -44,9 +44,12 @@ mod tests {
 
     #[test]
     fn types_read_as_qicli_writes_them() {
-        for (signature, expected) in
-            [("(iI)", "(Int32,UInt32)"), ("{s[m]}", "Map<String,List<Value>>"), ("(ii)<Point,x,y>", "Point"), ("v", "Void")]
-        {
+        for (signature, expected) in [
+            ("(iI)", "(Int32,UInt32)"),
+            ("{s[m]}", "Map<String,List<Value>>"),
+            ("(ii)<Point,x,y>", "Point"),
+            ("v", "Void"),
+        ] {
             assert_eq!(pretty(&signature.parse().unwrap()), expected);
         }
     }

@@ -178,3 +178,16 @@ fn one_connection_cannot_register_without_end() {
     registry.unregister(A, second).unwrap();
     assert!(registry.register(A, info("4", &[])).is_ok());
 }
+
+#[test]
+fn services_that_are_passed_on_follow_the_directory_to_new_addresses() {
+    let mut registry = registry();
+    registry.set_endpoints(&["tcp://10.0.0.1:9559".to_owned()]).unwrap();
+    let relayed = registry.register(A, info("Relayed", &[])).unwrap();
+    registry.relay(relayed);
+    registry.ready(A, relayed).unwrap();
+    add(&mut registry, B, "Own", &["tcp://10.0.0.1:9559"]);
+    registry.set_endpoints(&["tcp://10.0.0.2:9559".to_owned()]).unwrap();
+    assert!(endpoints(&registry, "Relayed").contains(&"tcp://10.0.0.2:9559".to_owned()));
+    assert!(endpoints(&registry, "Own").contains(&"tcp://10.0.0.1:9559".to_owned()));
+}

@@ -1,30 +1,23 @@
 //! What a session does to host services (spec 7.5).
 
+use std::sync::{Arc, Weak};
+
 use keyway_value::{QiString, ServiceId, ServiceInfo};
+use tokio::sync::watch;
 
-use super::{DirectoryLink, Session};
+use super::{DirectoryLink, Inner, Session};
 use crate::{Error, Result, machine_id::machine_id, object::Object, serving::Serving};
-
-/// A listener of this session.
-pub(super) struct Listening {
-    endpoints: Vec<String>,
-    serving: Serving,
-}
-
-impl Listening {
-    pub(super) fn stop(self) {
-        self.serving.stop();
-    }
-}
 
 impl Session {
     /// Accepts connections to this session's services at `url` (`tcp://127.0.0.1:0` picks a free port), and returns the
-    /// endpoints others will use.
+    /// endpoints others will use. Services that are registered already are reached there as well.
     pub async fn listen(&self, url: &str) -> Result<Vec<String>> {
         let settings = self.0.settings.serving();
         let serving = Serving::start(url, &settings, self.0.host.clone()).await?;
-        let endpoints = serving.endpoints();
-        self.0.listeners.lock().push(Listening { endpoints: endpoints.clone(), serving });
+        let (endpoints, changes) = (serving.endpoints(), serving.changes());
+        self.0.listeners.lock().push(serving);
+        self.publish_endpoints().await?;
+        tokio::spawn(follow(Arc::downgrade(&self.0), changes));
         Ok(endpoints)
     }
 
@@ -32,9 +25,7 @@ impl Session {
     pub fn endpoints(&self) -> Vec<String> {
         match &self.0.link {
             DirectoryLink::Local(state) => state.endpoints(),
-            DirectoryLink::Remote { .. } => {
-                self.0.listeners.lock().iter().flat_map(|listening| listening.endpoints.clone()).collect()
-            }
+            DirectoryLink::Remote { .. } => self.0.listeners.lock().iter().flat_map(Serving::endpoints).collect(),
         }
     }
 
@@ -43,15 +34,7 @@ impl Session {
         if remote && self.0.settings.listening && self.0.listeners.lock().is_empty() {
             self.listen("tcp://127.0.0.1:0").await?;
         }
-        let info = ServiceInfo {
-            name: name.into(),
-            service_id: ServiceId::SERVER,
-            machine_id: machine_id().into(),
-            process_id: std::process::id(),
-            endpoints: self.endpoints(),
-            session_id: self.0.session_id.clone().into(),
-            object_uid: QiString::from(object.uid().0.to_vec()),
-        };
+        let info = self.info(ServiceId::SERVER, name, &object);
         let directory = self.directory()?;
         let id: u32 = directory.call("registerService", (info,)).await?;
         let id = ServiceId(id);
@@ -75,5 +58,41 @@ impl Session {
         self.0.host.unbind(id);
         self.0.registered.lock().remove(&id);
         Ok(())
+    }
+
+    /// Tells the directory where this session's services are reached now (spec 7.7); one update is for all of them.
+    async fn publish_endpoints(&self) -> Result<()> {
+        let first = {
+            let registered = self.0.registered.lock();
+            registered.iter().next().map(|(id, (name, object))| self.info(*id, name, object))
+        };
+        match first {
+            Some(info) if matches!(self.0.link, DirectoryLink::Remote { .. }) => {
+                self.directory()?.call("updateServiceInfo", (info,)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn info(&self, id: ServiceId, name: &str, object: &Object) -> ServiceInfo {
+        ServiceInfo {
+            name: name.into(),
+            service_id: id,
+            machine_id: machine_id().into(),
+            process_id: std::process::id(),
+            endpoints: self.endpoints(),
+            session_id: self.0.session_id.clone().into(),
+            object_uid: QiString::from(object.uid().0.to_vec()),
+        }
+    }
+}
+
+/// Publishes endpoints as they change, for as long as there is a session.
+async fn follow(session: Weak<Inner>, mut changes: watch::Receiver<Vec<String>>) {
+    while changes.changed().await.is_ok() {
+        let Some(inner) = session.upgrade() else { return };
+        if let Err(error) = Session(inner).publish_endpoints().await {
+            tracing::warn!(%error, "the directory does not take the new endpoints of this session's services");
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     object::{IntoObject, Object},
     peer::Peer,
     proxy::{Proxy, RemoteObject},
+    serving::Serving,
 };
 
 /// A connection to a service directory, and the services this program hosts.
@@ -47,7 +48,7 @@ struct Inner {
     link: DirectoryLink,
     /// Identifies this session's services in ServiceInfos.
     session_id: String,
-    listeners: Mutex<Vec<hosting::Listening>>,
+    listeners: Mutex<Vec<Serving>>,
     /// Connections to service hosts by machine and endpoint (spec 1.3, step 4).
     connections: Mutex<HashMap<(String, String), Arc<Peer>>>,
     /// Held while connecting, so that concurrent requests share one connection.
