@@ -1,1 +1,3 @@
-//! End-to-end tests of Keyway with real peers.
+//! End-to-end tests of Keyway with real peers, and what they share.
+
+pub mod vectors;
