@@ -15,7 +15,8 @@ use crate::{
 pub struct Limits {
     /// Nesting of containers and dynamics.
     pub depth: usize,
-    /// Elements of a list whose elements take no space; others are bounded by the bytes that are there.
+    /// Elements of a list whose elements take no space; others are bounded by the bytes that are there. Also how many parts
+    /// that take no space, voids and tuples, there may be in all, above one for every byte.
     pub zero_size_count: usize,
 }
 
@@ -30,6 +31,8 @@ pub struct Decoder<'a> {
     source: &'a Bytes,
     at: usize,
     depth: usize,
+    /// How many more voids and tuples there may be. Lists of lists of them would else make much of few bytes.
+    spaceless: usize,
     layout: ObjectLayout,
     limits: Limits,
     importer: Option<&'a mut dyn ObjectImporter>,
@@ -58,7 +61,8 @@ impl<'a> Decoder<'a> {
         limits: Limits,
         importer: Option<&'a mut dyn ObjectImporter>,
     ) -> Self {
-        Self { source, at: 0, depth: 0, layout, limits, importer }
+        let spaceless = limits.zero_size_count.saturating_add(source.len());
+        Self { source, at: 0, depth: 0, spaceless, layout, limits, importer }
     }
 
     /// How many bytes were read.
@@ -134,8 +138,17 @@ impl<'a> Decoder<'a> {
     /// reserve memory for, up to the size of an element in memory.
     #[inline]
     pub fn read_count(&mut self, min_element_size: usize) -> Result<usize, CodecError> {
+        self.read_count_of(|| min_element_size)
+    }
+
+    /// Like [`read_count`](Self::read_count). The size is asked for if there are elements only: that of a large type takes
+    /// time, which only values of that type pay for.
+    pub(crate) fn read_count_of(&mut self, min_element_size: impl FnOnce() -> usize) -> Result<usize, CodecError> {
         let count = self.read_u32()? as usize;
-        let fits = match min_element_size {
+        if count == 0 {
+            return Ok(0);
+        }
+        let fits = match min_element_size() {
             // Elements without bytes are bounded by a limit of their own; few are fine, many an attack (H4).
             0 if count > self.limits.zero_size_count => {
                 return Err(CodecError::CountTooLarge(count));
@@ -163,6 +176,13 @@ impl<'a> Decoder<'a> {
     #[inline]
     pub fn leave(&mut self) {
         self.depth -= 1;
+    }
+
+    /// Accounts for a part that takes no space: a void, or a tuple beside its elements.
+    #[inline]
+    pub(crate) fn spaceless(&mut self) -> Result<(), CodecError> {
+        self.spaceless = self.spaceless.checked_sub(1).ok_or(CodecError::TooManyParts)?;
+        Ok(())
     }
 
     /// `o`, brought to life by the importer if there is one.
@@ -201,7 +221,10 @@ impl<'a> Decoder<'a> {
     /// A value of a known type.
     pub fn read_value(&mut self, signature: &Signature) -> Result<Value, CodecError> {
         Ok(match signature.kind() {
-            Type::Void | Type::None => Value::Void,
+            Type::Void | Type::None => {
+                self.spaceless()?;
+                Value::Void
+            }
             Type::Bool => Value::Bool(self.read_bool()?),
             Type::Int8 => Value::Int8(self.read_i8()?),
             Type::UInt8 => Value::UInt8(self.read_u8()?),
@@ -232,7 +255,7 @@ impl<'a> Decoder<'a> {
     fn read_container(&mut self, signature: &Signature) -> Result<Value, CodecError> {
         Ok(match signature.kind() {
             Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count(element.min_size())?;
+                let count = self.read_count_of(|| element.min_size())?;
                 let mut items = Vec::with_capacity(count.min(RESERVED));
                 for _ in 0..count {
                     items.push(self.read_value(element)?);
@@ -241,7 +264,7 @@ impl<'a> Decoder<'a> {
             }
             Type::Map(pair) => {
                 let (key, value) = &**pair;
-                let count = self.read_count(key.min_size() + value.min_size())?;
+                let count = self.read_count_of(|| key.min_size() + value.min_size())?;
                 let mut entries = Vec::with_capacity(count.min(RESERVED));
                 for _ in 0..count {
                     entries.push((self.read_value(key)?, self.read_value(value)?));
@@ -249,6 +272,7 @@ impl<'a> Decoder<'a> {
                 Value::Map(Map { signature: signature.clone(), entries })
             }
             Type::Tuple(elements) => {
+                self.spaceless()?;
                 let mut items = Vec::with_capacity(elements.len());
                 for element in elements.iter() {
                     items.push(self.read_value(element)?);
@@ -266,7 +290,7 @@ impl<'a> Decoder<'a> {
     /// Passes over a value, checking it as reading would. Objects are not imported.
     pub fn skip_value(&mut self, signature: &Signature) -> Result<(), CodecError> {
         match signature.kind() {
-            Type::Void | Type::None => {}
+            Type::Void | Type::None => self.spaceless()?,
             Type::String | Type::Raw => drop(self.read_str()?),
             Type::Dynamic => {
                 let inner = self.read_signature()?;
@@ -284,14 +308,15 @@ impl<'a> Decoder<'a> {
                 skipped?;
             }
             Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count(element.min_size())?;
+                let count = self.read_count_of(|| element.min_size())?;
                 self.skip_many(count, &[element])?;
             }
             Type::Map(pair) => {
-                let count = self.read_count(pair.0.min_size() + pair.1.min_size())?;
+                let count = self.read_count_of(|| pair.0.min_size() + pair.1.min_size())?;
                 self.skip_many(count, &[&pair.0, &pair.1])?;
             }
             Type::Tuple(elements) => {
+                self.spaceless()?;
                 self.enter()?;
                 elements.iter().try_for_each(|element| self.skip_value(element))?;
                 self.leave();

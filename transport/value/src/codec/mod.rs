@@ -60,6 +60,9 @@ pub enum CodecError {
     /// Too many elements of size zero (H4).
     #[error("a list of {0} elements that take no space is refused")]
     CountTooLarge(usize),
+    /// Far more voids and tuples than bytes (H4).
+    #[error("the value has too many parts that take no space")]
+    TooManyParts,
     /// Text is wanted, and the bytes are not UTF-8.
     #[error("the string is not UTF-8")]
     InvalidUtf8,

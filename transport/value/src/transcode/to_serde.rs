@@ -54,7 +54,10 @@ impl<'d, 'b> Element<'d, 'b> {
 impl Serialize for Element<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.signature.kind() {
-            Type::Void | Type::None => serializer.serialize_unit(),
+            Type::Void | Type::None => {
+                self.next::<_, S::Error>(Decoder::spaceless)?;
+                serializer.serialize_unit()
+            }
             Type::Bool => serializer.serialize_bool(self.next(Decoder::read_bool)?),
             Type::Int8 => serializer.serialize_i8(self.next(Decoder::read_i8)?),
             Type::UInt8 => serializer.serialize_u8(self.next(Decoder::read_u8)?),
@@ -94,20 +97,23 @@ impl Serialize for Element<'_, '_> {
                 map.end()
             }
             Type::List(element) | Type::VarArgs(element) => {
-                let count = self.next::<_, S::Error>(|decoder| decoder.read_count(element.min_size()))?;
+                let count = self.next::<_, S::Error>(|decoder| decoder.read_count_of(|| element.min_size()))?;
                 self.nested(|| self.sequence(serializer, std::iter::repeat_n(&**element, count)))
             }
             Type::Map(pair) => self.nested(|| self.map(serializer, &pair.0, &pair.1)),
-            Type::Tuple(elements) => self.nested(|| match self.signature.field_names() {
-                Some(names) => {
-                    let mut map = serializer.serialize_map(Some(names.len()))?;
-                    for (name, element) in names.into_iter().zip(elements.iter()) {
-                        map.serialize_entry(name, &self.of(element))?;
+            Type::Tuple(elements) => {
+                self.next::<_, S::Error>(Decoder::spaceless)?;
+                self.nested(|| match self.signature.field_names() {
+                    Some(names) => {
+                        let mut map = serializer.serialize_map(Some(names.len()))?;
+                        for (name, element) in names.into_iter().zip(elements.iter()) {
+                            map.serialize_entry(name, &self.of(element))?;
+                        }
+                        map.end()
                     }
-                    map.end()
-                }
-                None => self.sequence(serializer, elements.iter()),
-            }),
+                    None => self.sequence(serializer, elements.iter()),
+                })
+            }
             Type::Optional(element) => {
                 if self.next::<_, S::Error>(Decoder::read_bool)? {
                     self.nested(|| serializer.serialize_some(&self.of(element)))
@@ -143,7 +149,7 @@ impl Element<'_, '_> {
     }
 
     fn map<S: Serializer>(&self, serializer: S, key: &Signature, value: &Signature) -> Result<S::Ok, S::Error> {
-        let count = self.next::<_, S::Error>(|decoder| decoder.read_count(key.min_size() + value.min_size()))?;
+        let count = self.next::<_, S::Error>(|decoder| decoder.read_count_of(|| key.min_size() + value.min_size()))?;
         if *key.kind() == Type::String {
             let mut map = serializer.serialize_map(Some(count))?;
             for _ in 0..count {
