@@ -157,7 +157,7 @@ fn from_tuple(tuple: Tuple, to: &Signature, fail: impl FnOnce() -> ConversionErr
             if same_names && elements.len() == tuple.items.len() {
                 return by_position(tuple.items, elements, to);
             }
-            by_name(&tuple, elements, to).unwrap_or_else(|| Err(fail()))
+            by_name(tuple, elements, to).unwrap_or_else(|| Err(fail()))
         }
         Type::Map(pair) => {
             let Some(names) = tuple.signature.field_names() else {
@@ -175,16 +175,18 @@ fn from_tuple(tuple: Tuple, to: &Signature, fail: impl FnOnce() -> ConversionErr
 
 /// Fields that one version of a struct has and the other has not, where the struct agrees to it: ServiceInfo's
 /// `objectUid` (spec 3.4, 14.2).
-fn by_name(tuple: &Tuple, elements: &Arc<[Signature]>, to: &Signature) -> Option<Result<Value, ConversionError>> {
+fn by_name(tuple: Tuple, elements: &Arc<[Signature]>, to: &Signature) -> Option<Result<Value, ConversionError>> {
     let (from_names, to_names) = (tuple.signature.field_names()?, to.field_names()?);
     let may_differ = |name: &&str| tuple.signature.struct_name() == Some("ServiceInfo") && *name == "objectUid";
     if from_names.iter().any(|name| !to_names.contains(name) && !may_differ(name)) {
         return None;
     }
     let mut items = Vec::with_capacity(elements.len());
+    // Each field is taken once, as from a map.
+    let mut fields: Vec<_> = tuple.items.into_iter().map(Some).collect();
     for (name, element) in to_names.iter().zip(elements.iter()) {
         let item = match from_names.iter().position(|other| other == name) {
-            Some(position) => tuple.items.get(position)?.clone(),
+            Some(position) => fields.get_mut(position)?.take()?,
             None if may_differ(name) => Value::from(""),
             None => return None,
         };
@@ -211,13 +213,17 @@ fn from_map(map: Map, to: &Signature, fail: impl FnOnce() -> ConversionError) ->
             let Some(names) = to.field_names() else {
                 return Err(fail());
             };
+            // Each entry makes one field: a type that names one many times would make much of little.
+            let mut entries: Vec<_> = map.entries.into_iter().map(Some).collect();
             let mut items = Vec::with_capacity(elements.len());
             for (name, element) in names.into_iter().zip(elements.iter()) {
-                let found = map.entries.iter().find(|(key, _)| key.as_str() == Some(name));
-                let Some((_, value)) = found else {
+                let is_it = |entry: &&mut Option<(Value, Value)>| {
+                    entry.as_ref().is_some_and(|(key, _)| key.as_str() == Some(name))
+                };
+                let Some((_, value)) = entries.iter_mut().find(is_it).and_then(Option::take) else {
                     return Err(fail());
                 };
-                items.push(convert(value.clone(), element)?);
+                items.push(convert(value, element)?);
             }
             Ok(Value::Tuple(Tuple { signature: to.clone(), items }))
         }
