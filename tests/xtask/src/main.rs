@@ -1,5 +1,7 @@
-//! The project's own tasks: `cargo xtask test` installs the test peers and runs everything.
+//! The project's own tasks: `cargo xtask test` installs the test peers and runs everything, `cargo xtask fuzz` looks for
+//! inputs that do harm.
 
+mod fuzz;
 mod peers;
 mod steps;
 mod summary;
@@ -23,15 +25,23 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Runs the fuzz targets, each for a while; needs a nightly toolchain and cargo-fuzz.
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// The targets; all of them if none is named.
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
-    let Arguments { task: Task::Test { only } } = Arguments::parse();
-    match steps::test(only.as_deref()) {
-        Ok(summary) => summary.finish(),
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let done = match Arguments::parse().task {
+        Task::Test { only } => steps::test(only.as_deref()).map(|summary| summary.finish()),
+        Task::Fuzz { seconds, targets } => fuzz::fuzz(seconds, &targets),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -147,7 +147,8 @@ impl Drop for Listening {
     }
 }
 
-fn root() -> Result<PathBuf> {
+/// The folder of the workspace.
+pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).map(Path::to_path_buf).context("xtask lies two folders below the root")
 }

@@ -1,0 +1,204 @@
+//! Writes `tests/fuzz/corpus` anew: what libqi sent, and what means harm. Run it after adding a case here; inputs that a
+//! fuzzer found are added by hand and stay.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::Result;
+use keyway_session::CapabilityMap;
+use keyway_tests::{
+    fuzz::{JUDGE, PASS},
+    vectors::{CapturedFrame, VectorFile, load},
+};
+use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
+use keyway_wire::{Flags, Frame, MessageKind};
+
+/// Inputs of one target, by file name.
+type Inputs = BTreeMap<String, Vec<u8>>;
+
+fn main() -> Result<()> {
+    let files = load()?;
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut total = 0;
+    for (target, inputs) in [
+        ("frame", frames(&files)),
+        ("handshake", handshakes(&files)),
+        ("signature", signatures(&files)),
+        ("value", values(&files)),
+    ] {
+        let folder = corpus.join(target);
+        fs::create_dir_all(&folder)?;
+        for (name, bytes) in &inputs {
+            fs::write(folder.join(name), bytes)?;
+            total += bytes.len();
+        }
+        println!("{target}: {} inputs", inputs.len());
+    }
+    println!("{total} bytes");
+    Ok(())
+}
+
+fn frames(files: &[VectorFile]) -> Inputs {
+    let mut inputs = Inputs::new();
+    for file in files {
+        // The metaobjects of 3 and 13 are those of 1 and 14 again.
+        if ["03-host-connect", "13-object-returned"].contains(&file.name.as_str()) {
+            continue;
+        }
+        let stream: Vec<u8> = file.frames().flat_map(|frame| frame.bytes.iter().copied()).collect();
+        if !stream.is_empty() {
+            inputs.insert(file.name.clone(), [&[3, 1, 27, 200][..], &stream].concat());
+        }
+    }
+    let call = frame(MessageKind::Call, 7, (1, 1, 108), Payload::from(vec![1, 2, 3]));
+    let with_size = |size: u32| {
+        let mut bytes = vec![0];
+        bytes.extend_from_slice(&call.to_bytes());
+        bytes[9..13].copy_from_slice(&size.to_le_bytes());
+        bytes
+    };
+    inputs.insert("hostile-size-4-gib".into(), with_size(u32::MAX));
+    inputs.insert("hostile-size-one-over-limit".into(), with_size((64 << 10) + 1));
+    inputs.insert("hostile-size-short".into(), with_size(1));
+    inputs.insert("hostile-magic-swapped".into(), [&[0, 0x42, 0xAD, 0xDE, 0x42][..], &[0; 40]].concat());
+    inputs.insert("hostile-header-cut-off".into(), [&[0][..], &call.to_bytes()[..27]].concat());
+    inputs.insert(
+        "hostile-good-then-bad".into(),
+        [&[1, 5][..], &call.to_bytes(), &[0x42, 0xDE, 0, 0], &[9; 30]].concat(),
+    );
+    inputs
+}
+
+fn handshakes(files: &[VectorFile]) -> Inputs {
+    let mut inputs = Inputs::new();
+    for file in files {
+        for (side, from_client) in [("client", true), ("server", false)] {
+            // The connection that the file is about, or both.
+            let of = |connection| file.frames().filter(move |frame| frame.connection == connection);
+            for connection in 0..4 {
+                let sent = of(connection).filter(|frame| frame.from_client == from_client);
+                let stream: Vec<u8> = sent.filter(is_small).flat_map(|frame| frame.bytes.iter().copied()).collect();
+                if stream.is_empty() || !STORIES.contains(&&file.name[..2]) {
+                    continue;
+                }
+                for (name, settings) in SETTINGS {
+                    let name = format!("{}-{connection}-{side}-{name}", file.name);
+                    inputs.insert(name, [&[settings][..], &stream].concat());
+                }
+            }
+        }
+    }
+    inputs.extend(hostile_handshakes());
+    inputs
+}
+
+/// The captures that are about letting in.
+const STORIES: [&str; 3] = ["01", "15", "17"];
+/// Open to all; never convinced, after two steps, with a delay; waiting for a judgement, and a client with credentials.
+const SETTINGS: [(&str, u8); 3] = [("open", 0), ("never", 0x25), ("judged", 0x0A)];
+
+fn is_small(frame: &&CapturedFrame) -> bool {
+    frame.bytes.len() < 1000
+}
+
+fn hostile_handshakes() -> Inputs {
+    let map = CapabilityMap::libqi().encode();
+    let authenticate = |id| frame(MessageKind::Call, id, (0, 0, 8), map.clone());
+    let pass = |milliseconds| frame(MessageKind::Unknown(PASS), milliseconds, (0, 0, 0), Payload::new());
+    let judge = |verdict| frame(MessageKind::Unknown(JUDGE), verdict, (0, 0, 0), Payload::new());
+    let call = |id| frame(MessageKind::Call, id, (1, 1, 108), Payload::new());
+    let reply = |state: u32| {
+        let mut map = CapabilityMap::libqi();
+        map.set("__qi_auth_state", state);
+        frame(MessageKind::Reply, 1, (0, 0, 8), map.encode())
+    };
+    let mut many = CapabilityMap::empty();
+    (0..100).for_each(|n| _ = many.set(&format!("Capability{n}"), true));
+    let many = frame(MessageKind::Capability, 1, (0, 0, 0), many.encode());
+    let deep = [&1_u32.to_le_bytes()[..], b"\x01\0\0\0A", &b"\x01\0\0\0m".repeat(200), b"\x01\0\0\0v"].concat();
+    let dynamic = frame(MessageKind::Call, 1, (0, 0, 8), deep.clone().into()).with_flags(Flags(3));
+    let stories: [(&str, u8, Vec<Frame>); 10] = [
+        ("timeout", 0, vec![pass(9999), call(1), pass(1), authenticate(2)]),
+        ("pipelined-then-let-in", 2, vec![authenticate(1), call(2), call(3), judge(0), call(4), authenticate(5)]),
+        ("pipelined-then-refused", 6, vec![authenticate(1), call(2), judge(2), call(3), pass(100), call(4)]),
+        ("judged-unasked", 2, vec![judge(0), authenticate(1), judge(1), judge(0), authenticate(2), judge(0), judge(2)]),
+        ("dialogue-without-end", 8, (0..20).flat_map(|id| [reply(2), authenticate(id)]).collect()),
+        ("states", 0, vec![reply(2), reply(3), reply(1), reply(0)]),
+        ("many-capabilities", 0, vec![many.clone(), many, authenticate(1)]),
+        ("deep-map", 0, vec![frame(MessageKind::Call, 1, (0, 0, 8), deep.into())]),
+        ("deep-dynamic-map", 0, vec![dynamic]),
+        ("old-server", 0, vec![frame(MessageKind::Capability, 1, (0, 0, 0), map.clone()), reply(3), call(1)]),
+    ];
+    let stories = stories.into_iter();
+    let bytes = |settings: u8, frames: Vec<Frame>| {
+        let mut bytes = vec![settings];
+        frames.iter().for_each(|frame| bytes.extend_from_slice(&frame.to_bytes()));
+        bytes
+    };
+    stories.map(|(name, settings, frames)| (format!("hostile-{name}"), bytes(settings, frames))).collect()
+}
+
+fn signatures(files: &[VectorFile]) -> Inputs {
+    let all = files.iter().flat_map(VectorFile::frames).filter_map(|frame| frame.signature.as_ref());
+    let mut texts: Vec<_> = all.map(ToString::to_string).collect();
+    texts.sort_by_key(|text| (text.len(), text.clone()));
+    texts.dedup();
+    let captured = (0..).zip(texts).map(|(n, text): (u32, _)| (format!("captured-{n:02}"), text.into_bytes()));
+    let hostile = [
+        ("deep-list-63", format!("{}i{}", "[".repeat(63), "]".repeat(63))),
+        ("deep-list-64", format!("{}i{}", "[".repeat(64), "]".repeat(64))),
+        ("deep-optional-5000", "+".repeat(5000)),
+        ("deep-tuple-open-5000", "(".repeat(5000)),
+        ("long-tuple-2000", format!("({})", "d".repeat(2000))),
+        ("nested-annotation", "(i<a<b>c>s)<Point,x<y>,z>".into()),
+        ("annotation-open", "(is)<Point,x,y".into()),
+        ("annotation-empty", "i<>".into()),
+        ("annotation-not-ascii", "(is)<P\u{fc}nkt,\u{20ac},\u{1f916}>".into()),
+        ("keyword-arguments", "(#m~m)".into()),
+        ("all-letters", "(bcCwWiIlLfdsrmovX_)".into()),
+        ("map-of-one", "{s}".into()),
+        ("list-of-two", "[ss]".into()),
+        ("trailing", "ii".into()),
+    ];
+    captured.chain(hostile.map(|(name, text)| (format!("hostile-{name}"), text.into_bytes()))).collect()
+}
+
+fn values(files: &[VectorFile]) -> Inputs {
+    let mut inputs = Inputs::new();
+    let mut seen = Vec::new();
+    for captured in files.iter().flat_map(VectorFile::frames) {
+        let Some(signature) = &captured.signature else { continue };
+        // One value of each type; of dynamics, which differ, some.
+        let text = signature.to_string();
+        let repeats = seen.iter().filter(|other| **other == text).count();
+        if repeats >= if text.contains('m') && text.len() < 5 { 8 } else { 1 } {
+            continue;
+        }
+        seen.push(text.clone());
+        let place = captured.place.replace(" frame ", "-");
+        inputs.insert(place, [text.as_bytes(), &[0], &captured.bytes[28..]].concat());
+    }
+    let hostile: [(&str, &str, Vec<u8>); 14] = [
+        ("count-4-gib", "[i]", u32::MAX.to_le_bytes().to_vec()),
+        ("string-4-gib", "s", u32::MAX.to_le_bytes().to_vec()),
+        ("map-count", "{s[i]}", [1000_u32.to_le_bytes(), [0; 4]].concat()),
+        ("list-of-nothing", "[()]", (1_u32 << 31).to_le_bytes().to_vec()),
+        ("list-of-little-nothing", "[()]", 500_u32.to_le_bytes().to_vec()),
+        ("lists-of-nothing", "[[v]]", [3_u32, 900, 900, 900].iter().flat_map(|count| count.to_le_bytes()).collect()),
+        ("tuples-of-nothing", "[(b()()()()()()()())]", [&200_u32.to_le_bytes()[..], &[1; 200]].concat()),
+        ("tuples-around-bytes", "[((((((b))))))]", [&400_u32.to_le_bytes()[..], &[1; 400]].concat()),
+        ("deep-dynamic-64", "m", [&b"\x01\0\0\0m".repeat(63)[..], b"\x01\0\0\0v"].concat()),
+        ("deep-dynamic-2000", "m", [&b"\x01\0\0\0m".repeat(1999)[..], b"\x01\0\0\0v"].concat()),
+        ("dynamic-without-type", "m", vec![0; 4]),
+        ("dynamic-unknown", "m", b"\x01\0\0\0X".to_vec()),
+        ("truth-of-many-kinds", "[(b+b)]", [&3_u32.to_le_bytes()[..], &[2, 255, 7, 0, 0, 1, 9, 3, 3]].concat()),
+        ("not-a-number", "(fd)", vec![255; 12]),
+    ];
+    for (name, signature, bytes) in hostile {
+        inputs.insert(format!("hostile-{name}"), [signature.as_bytes(), &[0], &bytes].concat());
+    }
+    inputs
+}
+
+fn frame(kind: MessageKind, id: u32, (service, object, action): (u32, u32, u32), payload: Payload) -> Frame {
+    Frame::new(kind, MessageId(id), ServiceId(service), ObjectId(object), ActionId(action), payload)
+}

@@ -1,0 +1,19 @@
+//! What the fuzz targets check. `tests/fuzz` runs these with bytes that libFuzzer invents, `tests/tests/fuzz_corpus.rs`
+//! with those that are kept in `tests/fuzz/corpus`. A finding is a panic.
+
+mod frame;
+mod handshake;
+mod signature;
+mod value;
+
+pub use frame::frame;
+pub use handshake::{JUDGE, PASS, handshake};
+pub use signature::signature;
+pub use value::value;
+
+/// A target: a name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets, named as their folders of the corpus.
+pub const TARGETS: [Target; 4] =
+    [("frame", frame), ("handshake", handshake), ("signature", signature), ("value", value)];
