@@ -61,7 +61,7 @@ pub use crate::{
     context::CallContext,
     directory::{Directory, DirectoryBuilder},
     error::{Error, Result},
-    object::{IntoObject, Object, ObjectBuilder},
+    object::{IntoObject, Object, ObjectBuilder, Service},
     property::Property,
     proxy::Proxy,
     session::{ServiceEvent, ServiceEvents, Session, SessionBuilder},

@@ -106,6 +106,19 @@ impl IntoObject for Proxy {
     }
 }
 
+/// A type with members for others, as `#[service]` makes it. Its values are shared by their
+/// callers; a clone of the `Arc` that was registered is a way to work with one from here.
+pub trait Service: Send + Sync + 'static {
+    /// An object with these members.
+    fn object(self: Arc<Self>) -> Object;
+}
+
+impl<T: Service> IntoObject for Arc<T> {
+    fn into_object(self) -> Object {
+        self.object()
+    }
+}
+
 /// The parts of an object.
 pub(crate) struct Local {
     pub(crate) metaobject: Arc<MetaObject>,
