@@ -22,6 +22,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`macro@service`] makes a service of a plain `impl`, [`macro@proxy`] gives a remote object its types, and
+//! `#[derive(QiValue)]` sends your own structs and enums.
+//!
 //! Everything has a blocking twin in [`blocking`].
 
 // Lets the macros' output, which says `::keyway::…`, work within this crate as well.
@@ -49,6 +52,7 @@ mod signal;
 mod stream;
 mod uid;
 
+pub use keyway_macros::{QiValue, proxy, service};
 pub use keyway_session::{CapabilityMap, ClientAuthenticator, EventTrace, MethodStatistics, TraceKind};
 pub use keyway_value as value;
 pub use keyway_value::{

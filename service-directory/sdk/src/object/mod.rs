@@ -106,7 +106,7 @@ impl IntoObject for Proxy {
     }
 }
 
-/// A type with members for others, as `#[service]` makes it. Its values are shared by their
+/// A type with members for others, as [`#[service]`](macro@crate::service) makes it. Its values are shared by their
 /// callers; a clone of the `Arc` that was registered is a way to work with one from here.
 pub trait Service: Send + Sync + 'static {
     /// An object with these members.

@@ -1,0 +1,220 @@
+//! One exported function.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{
+    Attribute, Error, FnArg, Ident, ImplItemFn, Lifetime, Pat, PatType, Receiver, Result, ReturnType, Signature, Type,
+    ext::IdentExt, spanned::Spanned,
+};
+
+use crate::{
+    attributes::{Options, collect, conditions, documentation},
+    names::Case,
+};
+
+/// How a function runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Async,
+    Blocking,
+    InPlace,
+}
+
+/// A function that others can call.
+pub(super) struct Method {
+    function: Ident,
+    name: String,
+    mode: Mode,
+    description: String,
+    conditions: Vec<Attribute>,
+    parameters: Vec<Parameter>,
+}
+
+/// A parameter of an exported function.
+enum Parameter {
+    /// One the caller gives.
+    Argument { name: String, description: String, kind: Box<Type> },
+    /// Who calls; whether by reference.
+    Context { borrowed: bool },
+}
+
+impl Method {
+    /// Reads a function and takes the `#[qi(…)]` off it; `None` if it is not exported.
+    pub(super) fn read(function: &mut ImplItemFn, case: Case) -> Result<Option<Self>> {
+        let options = Options::take(&mut function.attrs, &["blocking", "name", "skip"]);
+        let parameters = parameters(&mut function.sig);
+        let options = options?;
+        let signature = &function.sig;
+        if options.has("skip") {
+            for key in ["blocking", "name"] {
+                options.refuse(key, "this function is skipped")?;
+            }
+            return Ok(None);
+        }
+        if !shared(signature.receiver())? {
+            for key in ["blocking", "name"] {
+                options.refuse(key, "only functions that take `&self` are methods of the service")?;
+            }
+            return Ok(None);
+        }
+        check(signature)?;
+        let parameters = parameters?;
+        let mode = match (signature.asyncness.is_some(), options.span("blocking")) {
+            (true, Some(span)) => {
+                return Err(Error::new(span, "an async function does not block: use one or the other"));
+            }
+            (true, None) => Mode::Async,
+            (false, Some(_)) => Mode::Blocking,
+            (false, None) => Mode::InPlace,
+        };
+        if let Some(span) = options.span("blocking")
+            && parameters.iter().any(|parameter| matches!(parameter, Parameter::Context { .. }))
+        {
+            return Err(Error::new(span, "a blocking method has no context: it cannot be canceled"));
+        }
+        Ok(Some(Self {
+            function: signature.ident.clone(),
+            name: case.name(&signature.ident.unraw().to_string(), options.text("name"))?,
+            mode,
+            description: documentation(&function.attrs),
+            conditions: conditions(&function.attrs).into_iter().cloned().collect(),
+            parameters,
+        }))
+    }
+
+    /// The statement that adds it to the builder.
+    pub(super) fn generate(&self, sdk: &TokenStream) -> TokenStream {
+        let Self { function, name, mode, description, conditions, parameters } = self;
+        let mut patterns = Vec::new();
+        let mut types = Vec::new();
+        let mut documents = Vec::new();
+        let mut passed = Vec::new();
+        for (i, parameter) in parameters.iter().enumerate() {
+            match parameter {
+                Parameter::Argument { name, description, kind } => {
+                    let pattern = format_ident!("__argument_{i}", span = Span::mixed_site());
+                    passed.push(quote!(#pattern));
+                    patterns.push(pattern);
+                    types.push(kind);
+                    documents.push(quote!((#name, #description)));
+                }
+                Parameter::Context { borrowed } => passed.push(match (mode, borrowed) {
+                    (Mode::Async, true) => quote!(&__context),
+                    (Mode::Async, false) | (_, true) => quote!(__context),
+                    (_, false) => quote!(::core::clone::Clone::clone(__context)),
+                }),
+            }
+        }
+        let arguments = quote!((#(#patterns,)*): (#(#types,)*));
+        let call = quote!(__this.#function(#(#passed),*));
+        let future = quote! {{
+            let __this = ::std::sync::Arc::clone(&__this);
+            async move { #call.await }
+        }};
+        let context = parameters.iter().any(|parameter| matches!(parameter, Parameter::Context { .. }));
+        let add = match (mode, context) {
+            (Mode::Async, false) => quote!(method_async(#name, move |#arguments| #future)),
+            (Mode::Async, true) => {
+                quote!(method_async_with_context(#name, move |__context: #sdk::CallContext, #arguments| #future))
+            }
+            (Mode::Blocking, _) => quote!(method_blocking(#name, move |#arguments| #call)),
+            (Mode::InPlace, false) => quote!(method(#name, move |#arguments| #call)),
+            (Mode::InPlace, true) => {
+                quote!(method_with_context(#name, move |__context: &#sdk::CallContext, #arguments| #call))
+            }
+        };
+        // What does not fit the builder is the function's fault, and is shown there.
+        let at = function.span().resolved_at(Span::call_site());
+        let add = quote_spanned!(at=> __builder.#add;);
+        quote! {
+            #(#conditions)*
+            {
+                let __this = ::std::sync::Arc::clone(&self);
+                #add
+                __builder.document(#name, #description, &[#(#documents),*], "");
+            }
+        }
+    }
+}
+
+/// Whether a function works on a shared service; one that takes it whole, or none, is no method of it.
+fn shared(receiver: Option<&Receiver>) -> Result<bool> {
+    let Some(receiver) = receiver else { return Ok(false) };
+    let exclusive = match &*receiver.ty {
+        Type::Reference(reference) => reference.mutability.is_some(),
+        _ => return Ok(false),
+    };
+    if exclusive {
+        let message = "a service is shared by its callers: take `&self`, or leave this function out with `#[qi(skip)]`";
+        return Err(Error::new(receiver.span(), message));
+    }
+    Ok(true)
+}
+
+/// What no method of a service can be.
+fn check(signature: &Signature) -> Result<()> {
+    let mut parameters = signature.generics.params.iter();
+    if let Some(parameter) = parameters.find(|parameter| !matches!(parameter, syn::GenericParam::Lifetime(_))) {
+        let message = "a method of a service has fixed types; leave this function out with `#[qi(skip)]`";
+        return Err(Error::new(parameter.span(), message));
+    }
+    if let ReturnType::Type(_, result) = &signature.output
+        && let Type::Reference(reference) = &**result
+        && !is_static(reference.lifetime.as_ref())
+    {
+        let message = "a result is sent as a value: return an owned type, such as `String`";
+        return Err(Error::new(reference.span(), message));
+    }
+    Ok(())
+}
+
+/// The parameters, which lose their `#[qi(…)]` and their documentation: Rust allows neither there.
+fn parameters(signature: &mut Signature) -> Result<Vec<Parameter>> {
+    let mut errors = None;
+    let mut parameters = Vec::new();
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(typed) = input {
+            match parameter(typed, parameters.len()) {
+                Ok(parameter) => parameters.push(parameter),
+                Err(error) => collect(&mut errors, error),
+            }
+        }
+    }
+    let arguments = parameters.iter().filter(|parameter| matches!(parameter, Parameter::Argument { .. })).count();
+    if arguments > crate::MAX_PARAMETERS {
+        collect(&mut errors, Error::new(signature.inputs.span(), crate::too_many_parameters()));
+    }
+    if parameters.len() > arguments + 1 {
+        collect(&mut errors, Error::new(signature.inputs.span(), "a method has one context"));
+    }
+    errors.map_or(Ok(parameters), Err)
+}
+
+fn parameter(typed: &mut PatType, index: usize) -> Result<Parameter> {
+    let options = Options::take(&mut typed.attrs, &["context"]);
+    let description = documentation(&typed.attrs);
+    typed.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+    if options?.has("context") {
+        return Ok(Parameter::Context { borrowed: matches!(&*typed.ty, Type::Reference(_)) });
+    }
+    if let Type::Reference(reference) = &*typed.ty {
+        let message = match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => "an argument is received as a value: take a `String`",
+            _ => "an argument is received as a value: take an owned type, or mark the context with `#[qi(context)]`",
+        };
+        return Err(Error::new(typed.ty.span(), message));
+    }
+    if let Type::ImplTrait(kind) = &*typed.ty {
+        let message = "a method of a service has fixed types; leave this function out with `#[qi(skip)]`";
+        return Err(Error::new(kind.span(), message));
+    }
+    let name = match &*typed.pat {
+        Pat::Ident(pattern) => pattern.ident.unraw().to_string(),
+        _ => format!("argument{}", index + 1),
+    };
+    Ok(Parameter::Argument { name, description, kind: typed.ty.clone() })
+}
+
+fn is_static(lifetime: Option<&Lifetime>) -> bool {
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
+}
