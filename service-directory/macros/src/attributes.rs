@@ -67,7 +67,7 @@ impl Options {
         let known = OPTIONS.iter().find(|(key, _)| allowed.contains(key) && meta.path.is_ident(key));
         let Some((key, kind)) = known else {
             let given = meta.path.to_token_stream().to_string();
-            return Err(Error::new(meta.path.span(), unknown(&given, allowed)));
+            return Err(Error::new_spanned(&meta.path, unknown(&given, allowed)));
         };
         if self.span(key).is_some() {
             return Err(meta.error(format!("`{key}` is given twice")));

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
     Data, DataEnum, DeriveInput, Error, Fields, GenericParam, Generics, Ident, Member, Result, Type, ext::IdentExt,
-    parse_quote, spanned::Spanned,
+    parse_quote,
 };
 
 use crate::{attributes::Options, names};
@@ -128,7 +128,7 @@ fn enumeration(ident: &Ident, data: &DataEnum, options: &Options, value: &TokenS
         Options::read(&variant.attrs, &[])?;
         if !matches!(variant.fields, Fields::Unit) {
             let message = "variants with data have no type on the wire; use a struct, or variants without data";
-            return Err(Error::new(variant.fields.span(), message));
+            return Err(Error::new_spanned(&variant.fields, message));
         }
         variants.push(&variant.ident);
     }

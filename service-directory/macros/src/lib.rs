@@ -10,7 +10,7 @@ mod proxy;
 mod service;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, Error, ItemImpl, ItemTrait, parse_macro_input};
+use syn::{DeriveInput, Error, ItemImpl, ItemTrait, parse::Parser, parse_macro_input};
 
 /// Gives a struct or an enum its type on the wire.
 ///
@@ -78,7 +78,8 @@ pub fn derive_qi_value(input: TokenStream) -> TokenStream {
 /// - `name = "…"`: its name on the wire. Functions of equal names are overloads.
 /// - `blocking`: runs on a thread of its own.
 ///
-/// A parameter with `#[qi(context)]` is the `CallContext`, by value or by reference.
+/// Parameters may be references: what they refer to is received and lent. One with `#[qi(context)]` is the
+/// `CallContext`, by value or by reference.
 ///
 /// ```
 /// use keyway::{CallContext, Property, Signal};
@@ -94,11 +95,11 @@ pub fn derive_qi_value(input: TokenStream) -> TokenStream {
 /// #[keyway::service(signals(said), properties(volume, uptime(read_only)))]
 /// impl Robot {
 ///     /// Says something aloud.
-///     fn say(&self, text: String) -> Result<(), String> {
+///     fn say(&self, text: &str) -> Result<(), String> {
 ///         if text.is_empty() {
 ///             return Err("nothing to say".into());
 ///         }
-///         self.said.emit(&(text,));
+///         self.said.emit(&(text.to_owned(),));
 ///         Ok(())
 ///     }
 ///
@@ -127,14 +128,10 @@ pub fn derive_qi_value(input: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut reading = service::Reading::default();
-    let parser = syn::meta::parser(|meta| reading.add(&meta));
-    parse_macro_input!(arguments with parser);
     let block = parse_macro_input!(item as ItemImpl);
-    match reading.finish() {
-        Ok(arguments) => service::expand(&arguments, block).into(),
-        Err(error) => error.into_compile_error().into(),
-    }
+    let mut reading = service::Reading::default();
+    let read = syn::meta::parser(|meta| reading.add(&meta)).parse(arguments);
+    service::expand(read.and_then(|()| reading.finish()), block).into()
 }
 
 /// Makes a typed proxy of a trait, which is consumed: `trait RobotApi` gives `struct RobotApiProxy`.

@@ -3,9 +3,10 @@
 use syn::{Error, LitStr, Result};
 
 /// How names on the wire follow from names in Rust.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Case {
     /// As they are written.
+    #[default]
     AsWritten,
     /// `setLevel` for `set_level`.
     Camel,

@@ -43,7 +43,7 @@ pub(crate) fn expand(arguments: &Arguments, api: ItemTrait) -> Result<TokenStrea
     if let Some(errors) = errors {
         return Err(errors);
     }
-    let fallback = fallback(&attributes, format!("An object with the members of `{ident}`, wherever it lives."));
+    let fallback = fallback(&attributes, &format!("An object with the members of `{ident}`, wherever it lives."));
     Ok(quote! {
         #(#attributes)*
         #fallback
@@ -84,10 +84,10 @@ pub(crate) fn expand(arguments: &Arguments, api: ItemTrait) -> Result<TokenStrea
 /// The trait is only a list of members.
 fn plain(api: &ItemTrait) -> Result<()> {
     if !api.generics.params.is_empty() {
-        return Err(Error::new(api.generics.span(), "a proxy's trait has no parameters"));
+        return Err(Error::new_spanned(&api.generics, "a proxy's trait has no parameters"));
     }
     if let Some(supertrait) = api.supertraits.first() {
-        return Err(Error::new(supertrait.span(), "a proxy's trait has no supertraits"));
+        return Err(Error::new_spanned(supertrait, "a proxy's trait has no supertraits"));
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ struct Method {
 impl Method {
     fn read(item: TraitItem, case: Case) -> Result<Self> {
         let TraitItem::Fn(mut item) = item else {
-            return Err(Error::new(item.span(), "a proxy's trait has nothing but functions"));
+            return Err(Error::new_spanned(item, "a proxy's trait has nothing but functions"));
         };
         let options = Options::take(&mut item.attrs, &["name", "post", "property", "signal"])?;
         let signature = &item.sig;
@@ -144,7 +144,7 @@ impl Method {
             Use::Set => (quote!(self.0.set(#member, #(#arguments)*).await), "Sets"),
             Use::Subscribe => (quote!(self.0.signal(#member).await), "Subscribes to"),
         };
-        let fallback = fallback(attributes, format!("{verb} `{member}`."));
+        let fallback = fallback(attributes, &format!("{verb} `{member}`."));
         quote! {
             #(#attributes)*
             #fallback
@@ -162,7 +162,7 @@ fn arguments(item: &TraitItemFn) -> Result<Vec<TokenStream>> {
         let FnArg::Typed(PatType { pat, ty, attrs, .. }) = input else { continue };
         Options::read(attrs, &[])?;
         let Pat::Ident(name) = &**pat else {
-            return Err(Error::new(pat.span(), "a proxy's parameter is a name"));
+            return Err(Error::new_spanned(pat, "a proxy's parameter is a name"));
         };
         let name = &name.ident;
         arguments.push(match &**ty {
@@ -171,7 +171,7 @@ fn arguments(item: &TraitItemFn) -> Result<Vec<TokenStream>> {
         });
     }
     if let Some(excess) = item.sig.inputs.iter().nth(crate::MAX_PARAMETERS + 1) {
-        return Err(Error::new(excess.span(), crate::too_many_parameters()));
+        return Err(Error::new_spanned(excess, crate::too_many_parameters()));
     }
     Ok(arguments)
 }
@@ -205,6 +205,6 @@ fn member(function: &Ident, kind: &Use) -> String {
 }
 
 /// Documentation for what has none.
-fn fallback(attributes: &[Attribute], text: String) -> Option<TokenStream> {
+fn fallback(attributes: &[Attribute], text: &str) -> Option<TokenStream> {
     documentation(attributes).is_empty().then(|| quote!(#[doc = #text]))
 }

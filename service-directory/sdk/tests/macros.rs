@@ -155,13 +155,13 @@ impl Robot {
     fn say(
         &self,
         /// What to say.
-        text: String,
+        text: &str,
         _volume: f32,
     ) -> Result<u32, String> {
         if text.is_empty() {
             return Err("nothing to say".into());
         }
-        self.spoke.emit(&(text.clone(),));
+        self.spoke.emit(&(text.to_owned(),));
         u32::try_from(text.len()).map_err(|error| error.to_string())
     }
 
@@ -181,14 +181,15 @@ impl Robot {
     }
 
     #[qi(name = "convert")]
-    fn convert_text(&self, text: String, (radix, _): (u32, bool)) -> Result<i32, std::num::ParseIntError> {
-        i32::from_str_radix(&text, radix)
+    fn convert_text(&self, text: &str, (radix, _): (u32, bool)) -> Result<i32, std::num::ParseIntError> {
+        i32::from_str_radix(text, radix)
     }
 
-    fn who_calls(&self, #[qi(context)] context: &CallContext, greeting: String) -> String {
+    fn who_calls(&self, #[qi(context)] context: &CallContext, greeting: &str) -> String {
         format!("{greeting} {}", context.peer())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "contexts can be kept")]
     fn owned_context(&self, #[qi(context)] context: CallContext) -> bool {
         context.connection().is_some()
     }
@@ -206,6 +207,12 @@ impl Robot {
     fn think(&self, milliseconds: u64) -> &'static str {
         std::thread::sleep(Duration::from_millis(milliseconds));
         "42"
+    }
+
+    async fn longest(&self, words: &[String], path: &Path, or: &str) -> String {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let labels = path.points.iter().map(|point| &point.label);
+        words.iter().chain(labels).max_by_key(|word| word.len()).map_or_else(|| or.to_owned(), Clone::clone)
     }
 
     fn many(&self) -> BTreeMap<String, Vec<Celsius>> {
@@ -250,6 +257,7 @@ trait RobotApi {
     async fn who_waits(&self, times: u32) -> keyway::Result<String>;
     async fn who_owns(&self) -> keyway::Result<String>;
     fn think(&self, milliseconds: u64) -> keyway::Call<String>;
+    async fn longest(&self, words: &[String], path: &Path, or: &str) -> keyway::Result<String>;
     async fn many(&self) -> keyway::Result<BTreeMap<String, Vec<Celsius>>>;
     #[qi(post)]
     fn post_me(&self, n: i32) -> keyway::Result<()>;
@@ -323,6 +331,7 @@ fn only_what_is_meant_for_others_is_exported() {
     names.dedup();
     let expected = [
         "convert",
+        "longest",
         "many",
         "ownedContext",
         "postMe",
@@ -346,7 +355,7 @@ async fn the_block_stays_plain_rust() {
     assert_eq!(Robot::level_of(&robot), 7);
     robot.post_me(4);
     assert_eq!(robot.helper(), 4);
-    assert_eq!(robot.say("hello".into(), 1.0), Ok(5));
+    assert_eq!(robot.say("hello", 1.0), Ok(5));
     assert_eq!(robot.walk_to(Point::default(), Mode::Fast).await.r#type, Mode::Fast);
 }
 
@@ -359,6 +368,15 @@ async fn structs_and_enums_are_arguments_and_results() {
     assert_eq!(proxy.many().await.unwrap()["head"], [Celsius(36.5), Celsius(37.0)]);
     let unknown = proxy.as_proxy().call::<Value>("walkTo", (Point::default(), 77)).await.unwrap_err();
     assert_eq!(unknown.to_string(), "77 is not a value of Mode");
+}
+
+#[tokio::test]
+async fn references_are_sent_and_received_as_values() {
+    let Stage { proxy, _directory, _host, .. } = stage().await;
+    let mut path = Path { r#type: Mode::Fast, points: Vec::new() };
+    assert_eq!(proxy.longest(&[], &path, "none").await.unwrap(), "none");
+    path.points.push(Point { x: 0, label: "three".into() });
+    assert_eq!(proxy.longest(&["one".into(), "two".into()], &path, "none").await.unwrap(), "three");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Error, FnArg, Ident, ImplItemFn, Lifetime, Pat, PatType, Receiver, Result, ReturnType, Signature, Type,
-    ext::IdentExt, spanned::Spanned,
+    ext::IdentExt, parse_quote,
 };
 
 use crate::{
@@ -32,8 +32,8 @@ pub(super) struct Method {
 
 /// A parameter of an exported function.
 enum Parameter {
-    /// One the caller gives.
-    Argument { name: String, description: String, kind: Box<Type> },
+    /// One the caller gives, and whether the function only borrows it.
+    Argument { name: String, description: String, kind: Box<Type>, borrowed: bool },
     /// Who calls; whether by reference.
     Context { borrowed: bool },
 }
@@ -91,9 +91,9 @@ impl Method {
         let mut passed = Vec::new();
         for (i, parameter) in parameters.iter().enumerate() {
             match parameter {
-                Parameter::Argument { name, description, kind } => {
+                Parameter::Argument { name, description, kind, borrowed } => {
                     let pattern = format_ident!("__argument_{i}", span = Span::mixed_site());
-                    passed.push(quote!(#pattern));
+                    passed.push(if *borrowed { quote!(&#pattern) } else { quote!(#pattern) });
                     patterns.push(pattern);
                     types.push(kind);
                     documents.push(quote!((#name, #description)));
@@ -146,7 +146,7 @@ fn shared(receiver: Option<&Receiver>) -> Result<bool> {
     };
     if exclusive {
         let message = "a service is shared by its callers: take `&self`, or leave this function out with `#[qi(skip)]`";
-        return Err(Error::new(receiver.span(), message));
+        return Err(Error::new_spanned(receiver, message));
     }
     Ok(true)
 }
@@ -156,14 +156,14 @@ fn check(signature: &Signature) -> Result<()> {
     let mut parameters = signature.generics.params.iter();
     if let Some(parameter) = parameters.find(|parameter| !matches!(parameter, syn::GenericParam::Lifetime(_))) {
         let message = "a method of a service has fixed types; leave this function out with `#[qi(skip)]`";
-        return Err(Error::new(parameter.span(), message));
+        return Err(Error::new_spanned(parameter, message));
     }
     if let ReturnType::Type(_, result) = &signature.output
         && let Type::Reference(reference) = &**result
         && !is_static(reference.lifetime.as_ref())
     {
         let message = "a result is sent as a value: return an owned type, such as `String`";
-        return Err(Error::new(reference.span(), message));
+        return Err(Error::new_spanned(reference, message));
     }
     Ok(())
 }
@@ -182,10 +182,10 @@ fn parameters(signature: &mut Signature) -> Result<Vec<Parameter>> {
     }
     let arguments = parameters.iter().filter(|parameter| matches!(parameter, Parameter::Argument { .. })).count();
     if arguments > crate::MAX_PARAMETERS {
-        collect(&mut errors, Error::new(signature.inputs.span(), crate::too_many_parameters()));
+        collect(&mut errors, Error::new_spanned(&signature.inputs, crate::too_many_parameters()));
     }
     if parameters.len() > arguments + 1 {
-        collect(&mut errors, Error::new(signature.inputs.span(), "a method has one context"));
+        collect(&mut errors, Error::new_spanned(&signature.inputs, "a method has one context"));
     }
     errors.map_or(Ok(parameters), Err)
 }
@@ -197,22 +197,37 @@ fn parameter(typed: &mut PatType, index: usize) -> Result<Parameter> {
     if options?.has("context") {
         return Ok(Parameter::Context { borrowed: matches!(&*typed.ty, Type::Reference(_)) });
     }
-    if let Type::Reference(reference) = &*typed.ty {
-        let message = match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => "an argument is received as a value: take a `String`",
-            _ => "an argument is received as a value: take an owned type, or mark the context with `#[qi(context)]`",
-        };
-        return Err(Error::new(typed.ty.span(), message));
-    }
-    if let Type::ImplTrait(kind) = &*typed.ty {
-        let message = "a method of a service has fixed types; leave this function out with `#[qi(skip)]`";
-        return Err(Error::new(kind.span(), message));
-    }
     let name = match &*typed.pat {
         Pat::Ident(pattern) => pattern.ident.unraw().to_string(),
         _ => format!("argument{}", index + 1),
     };
-    Ok(Parameter::Argument { name, description, kind: typed.ty.clone() })
+    let (kind, borrowed) = received(&typed.ty)?;
+    Ok(Parameter::Argument { name, description, kind: Box::new(kind), borrowed })
+}
+
+/// The type a parameter is received as, and whether it is then lent to the function.
+fn received(declared: &Type) -> Result<(Type, bool)> {
+    if let Type::ImplTrait(kind) = declared {
+        let message = "a method of a service has fixed types; leave this function out with `#[qi(skip)]`";
+        return Err(Error::new_spanned(kind, message));
+    }
+    let Type::Reference(reference) = declared else { return Ok((declared.clone(), false)) };
+    if reference.mutability.is_some() || is_static(reference.lifetime.as_ref()) {
+        let message = "an argument is lent for the time of the call: take a value or a plain `&`";
+        return Err(Error::new_spanned(reference, message));
+    }
+    let owned = match &*reference.elem {
+        Type::Path(path) if path.path.is_ident("str") => parse_quote!(::std::string::String),
+        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "CallContext") => {
+            return Err(Error::new_spanned(reference, "mark the context with `#[qi(context)]`"));
+        }
+        Type::Slice(slice) => {
+            let element = &slice.elem;
+            parse_quote!(::std::vec::Vec<#element>)
+        }
+        other => other.clone(),
+    };
+    Ok((owned, true))
 }
 
 fn is_static(lifetime: Option<&Lifetime>) -> bool {

@@ -5,15 +5,18 @@ mod method;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, ImplItem, ItemImpl, Result, spanned::Spanned};
+use syn::{Error, ImplItem, ItemImpl, Result};
 
-use crate::attributes::{collect, documentation};
+use crate::{
+    attributes::{collect, documentation},
+    names::Case,
+};
 use arguments::Field;
 pub(crate) use arguments::{Arguments, Reading};
 use method::Method;
 
 /// The impl block itself, and what is generated for it or what is wrong with it.
-pub(crate) fn expand(arguments: &Arguments, mut block: ItemImpl) -> TokenStream {
+pub(crate) fn expand(arguments: Result<Arguments>, mut block: ItemImpl) -> TokenStream {
     let generated = generate(arguments, &mut block).unwrap_or_else(Error::into_compile_error);
     quote! {
         #block
@@ -21,14 +24,16 @@ pub(crate) fn expand(arguments: &Arguments, mut block: ItemImpl) -> TokenStream 
     }
 }
 
-fn generate(arguments: &Arguments, block: &mut ItemImpl) -> Result<TokenStream> {
-    let methods = methods(arguments, block);
+fn generate(arguments: Result<Arguments>, block: &mut ItemImpl) -> Result<TokenStream> {
+    let case = arguments.as_ref().map_or_else(|_| Case::default(), |arguments| arguments.case);
+    let methods = methods(case, block);
+    let arguments = arguments?;
     if let Some((_, path, _)) = &block.trait_ {
-        return Err(Error::new(path.span(), "#[service] goes on the `impl` of the type itself, not of a trait"));
+        return Err(Error::new_spanned(path, "#[service] goes on the `impl` of the type itself, not of a trait"));
     }
     let methods = methods?;
     let sdk = arguments.sdk();
-    let describe = description(arguments, block).map(|text| quote!(__builder.description(#text);));
+    let describe = description(&arguments, block).map(|text| quote!(__builder.description(#text);));
     let methods = methods.iter().map(|method| method.generate(&sdk));
     let signals = arguments.signals.iter().map(Field::generate_signal);
     let properties = arguments.properties.iter().map(Field::generate_property);
@@ -58,12 +63,12 @@ fn generate(arguments: &Arguments, block: &mut ItemImpl) -> Result<TokenStream> 
 }
 
 /// What is exported of the block, which loses its `#[qi(…)]` whatever happens.
-fn methods(arguments: &Arguments, block: &mut ItemImpl) -> Result<Vec<Method>> {
+fn methods(case: Case, block: &mut ItemImpl) -> Result<Vec<Method>> {
     let mut errors = None;
     let mut methods = Vec::new();
     for item in &mut block.items {
         let ImplItem::Fn(function) = item else { continue };
-        match Method::read(function, arguments.case) {
+        match Method::read(function, case) {
             Ok(method) => methods.extend(method),
             Err(error) => collect(&mut errors, error),
         }

@@ -1,12 +1,18 @@
 //! Functions that cannot be methods of a service.
 
+#![allow(unused_variables)]
+
 struct Robot;
 
 #[keyway::service]
 impl Robot {
     fn change(&mut self) {}
 
-    fn say(&self, text: &str) {}
+    fn say(&self, text: &'static str) {}
+
+    fn sum(&self, numbers: &mut [i32]) {}
+
+    fn whose(&self, context: &keyway::CallContext) {}
 
     fn show(&self, value: impl Into<f64>) {}
 
