@@ -34,7 +34,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     Ok(quote! {
         #[automatically_derived]
-        #[allow(clippy::all, clippy::pedantic, unused_qualifications)]
+        #[allow(clippy::all, clippy::pedantic, deprecated, unused_qualifications)]
         impl #impl_generics #value::QiValue for #ident #type_generics #where_clause {
             const MIN_SIZE: usize = #min_size;
 

@@ -1,7 +1,7 @@
 //! `#[keyway::proxy]`.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Error, FnArg, Ident, ItemTrait, Pat, PatType, Result, ReturnType, TraitItem, TraitItemFn, Type,
     Visibility, ext::IdentExt, meta::ParseNestedMeta, spanned::Spanned,
@@ -135,14 +135,16 @@ impl Method {
     fn generate(&self, visibility: &Visibility) -> TokenStream {
         let Self { item, member, arguments, kind } = self;
         let (attributes, signature) = (&item.attrs, &item.sig);
-        let tuple = quote!((#(#arguments,)*));
-        let wait = signature.asyncness.is_some().then(|| quote!(.await));
+        // What is not a value is shown at the function that would send it.
+        let at = signature.ident.span().resolved_at(Span::call_site());
+        let tuple = quote_spanned!(at=> (#(#arguments,)*));
+        let wait = signature.asyncness.is_some().then(|| quote_spanned!(at=> .await));
         let (body, verb) = match kind {
-            Use::Call => (quote!(self.0.call(#member, #tuple) #wait), "Calls"),
-            Use::Get => (quote!(self.0.get(#member).await), "Reads"),
-            Use::Post => (quote!(self.0.post(#member, #tuple)), "Posts"),
-            Use::Set => (quote!(self.0.set(#member, #(#arguments)*).await), "Sets"),
-            Use::Subscribe => (quote!(self.0.signal(#member).await), "Subscribes to"),
+            Use::Call => (quote_spanned!(at=> self.0.call(#member, #tuple) #wait), "Calls"),
+            Use::Get => (quote_spanned!(at=> self.0.get(#member).await), "Reads"),
+            Use::Post => (quote_spanned!(at=> self.0.post(#member, #tuple)), "Posts"),
+            Use::Set => (quote_spanned!(at=> self.0.set(#member, #(#arguments)*).await), "Sets"),
+            Use::Subscribe => (quote_spanned!(at=> self.0.signal(#member).await), "Subscribes to"),
         };
         let fallback = fallback(attributes, &format!("{verb} `{member}`."));
         quote! {

@@ -215,6 +215,11 @@ impl Robot {
         words.iter().chain(labels).max_by_key(|word| word.len()).map_or_else(|| or.to_owned(), Clone::clone)
     }
 
+    #[deprecated = "an Arc has one too"]
+    fn clone(&self) -> i32 {
+        self.level.get()
+    }
+
     fn many(&self) -> BTreeMap<String, Vec<Celsius>> {
         BTreeMap::from([("head".to_owned(), vec![Celsius(36.5), Celsius(37.0)])])
     }
@@ -330,6 +335,7 @@ fn only_what_is_meant_for_others_is_exported() {
     names.sort_unstable();
     names.dedup();
     let expected = [
+        "clone",
         "convert",
         "longest",
         "many",
@@ -377,6 +383,12 @@ async fn references_are_sent_and_received_as_values() {
     assert_eq!(proxy.longest(&[], &path, "none").await.unwrap(), "none");
     path.points.push(Point { x: 0, label: "three".into() });
     assert_eq!(proxy.longest(&["one".into(), "two".into()], &path, "none").await.unwrap(), "three");
+}
+
+#[tokio::test]
+async fn a_method_may_have_the_name_of_one_of_an_arc() {
+    let Stage { proxy, _directory, _host, .. } = stage().await;
+    assert_eq!(proxy.as_proxy().call::<i32>("clone", ()).await.unwrap(), 3);
 }
 
 #[tokio::test]

@@ -74,15 +74,15 @@ pub(super) struct Field {
 impl Field {
     pub(super) fn generate_signal(&self) -> TokenStream {
         let Self { ident, name, .. } = self;
-        quote!(__builder.signal(#name, &self.#ident);)
+        quote!(__builder.signal(#name, &__service.#ident);)
     }
 
     pub(super) fn generate_property(&self) -> TokenStream {
         let Self { ident, name, read_only } = self;
         if *read_only {
-            quote!(__builder.read_only_property(#name, &self.#ident);)
+            quote!(__builder.read_only_property(#name, &__service.#ident);)
         } else {
-            quote!(__builder.property(#name, &self.#ident);)
+            quote!(__builder.property(#name, &__service.#ident);)
         }
     }
 }

@@ -105,27 +105,29 @@ impl Method {
                 }),
             }
         }
-        let arguments = quote!((#(#patterns,)*): (#(#types,)*));
-        let call = quote!(__this.#function(#(#passed),*));
-        let future = quote! {{
+        // What does not fit the builder is the function's fault, and is shown there.
+        let at = function.span().resolved_at(Span::call_site());
+        let arguments = quote_spanned!(at=> (#(#patterns,)*): (#(#types,)*));
+        // By its path: an `Arc` has methods of its own, such as `clone`.
+        let call = quote_spanned!(at=> Self::#function(&__this #(, #passed)*));
+        let future = quote_spanned! {at=> {
             let __this = ::std::sync::Arc::clone(&__this);
             async move { #call.await }
         }};
         let context = parameters.iter().any(|parameter| matches!(parameter, Parameter::Context { .. }));
-        let add = match (mode, context) {
-            (Mode::Async, false) => quote!(method_async(#name, move |#arguments| #future)),
+        let (add, run) = match (mode, context) {
+            (Mode::Async, false) => ("method_async", quote_spanned!(at=> |#arguments| #future)),
             (Mode::Async, true) => {
-                quote!(method_async_with_context(#name, move |__context: #sdk::CallContext, #arguments| #future))
+                ("method_async_with_context", quote_spanned!(at=> |__context: #sdk::CallContext, #arguments| #future))
             }
-            (Mode::Blocking, _) => quote!(method_blocking(#name, move |#arguments| #call)),
-            (Mode::InPlace, false) => quote!(method(#name, move |#arguments| #call)),
+            (Mode::Blocking, _) => ("method_blocking", quote_spanned!(at=> |#arguments| #call)),
+            (Mode::InPlace, false) => ("method", quote_spanned!(at=> |#arguments| #call)),
             (Mode::InPlace, true) => {
-                quote!(method_with_context(#name, move |__context: &#sdk::CallContext, #arguments| #call))
+                ("method_with_context", quote_spanned!(at=> |__context: &#sdk::CallContext, #arguments| #call))
             }
         };
-        // What does not fit the builder is the function's fault, and is shown there.
-        let at = function.span().resolved_at(Span::call_site());
-        let add = quote_spanned!(at=> __builder.#add;);
+        let add = Ident::new(add, at);
+        let add = quote_spanned!(at=> __builder.#add(#name, move #run););
         quote! {
             #(#conditions)*
             {

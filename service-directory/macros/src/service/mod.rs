@@ -41,12 +41,13 @@ fn generate(arguments: Result<Arguments>, block: &mut ItemImpl) -> Result<TokenS
     let (generics, _, where_clause) = block.generics.split_for_impl();
     Ok(quote! {
         #[automatically_derived]
-        #[allow(clippy::all, clippy::pedantic, unused_qualifications)]
+        #[allow(clippy::all, clippy::pedantic, deprecated, unused_qualifications)]
         impl #generics #sdk::Service for #service #where_clause {
             fn object(self: ::std::sync::Arc<Self>) -> #sdk::Object {
                 let mut __builder = #sdk::Object::builder();
                 #describe
                 #(#methods)*
+                let __service = &*self;
                 #(#signals)*
                 #(#properties)*
                 __builder.build()
