@@ -187,6 +187,10 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
             "invalid URL '{url}' used to connect, this connection will result in an error"
         )));
     }
+    if !url.is_supported() {
+        // Among them `tcps`: never connected to unverified (H11).
+        return Err(Error::Url(format!("unsupported URL TCP scheme '{url}'")));
+    }
     let connecting = async {
         let carrier = keyway_pipe::connect(url, &settings.socket)
             .await
