@@ -156,10 +156,11 @@ impl<H: Handler> Run<H> {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        // First: a peer that sees the end and comes back at once finds free what it held.
+        self.handler.on_closed(reason);
         self.connection.carrier.shutdown();
         self.connection.swallow();
         self.connection.sender().end();
-        self.handler.on_closed(reason);
     }
 }
 
