@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -27,7 +28,8 @@ pub(crate) struct EventQueue {
 
 #[derive(Default)]
 struct State {
-    events: VecDeque<Event>,
+    /// With the order of their arrival over all queues.
+    events: VecDeque<(u64, Event)>,
     bytes: usize,
     missed: u64,
     closed: bool,
@@ -45,9 +47,9 @@ impl EventQueue {
             return;
         }
         state.bytes += event.payload.len();
-        state.events.push_back(event);
+        state.events.push_back((ARRIVALS.fetch_add(1, Ordering::Relaxed), event));
         while state.events.len() > MAX_EVENTS || (state.bytes > MAX_BYTES && state.events.len() > 1) {
-            if let Some(oldest) = state.events.pop_front() {
+            if let Some((_, oldest)) = state.events.pop_front() {
                 state.bytes -= oldest.payload.len();
                 state.missed += 1;
             }
@@ -71,10 +73,23 @@ impl EventQueue {
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut state = self.state.lock();
         match state.events.pop_front() {
-            Some(event) => {
+            Some((_, event)) => {
                 state.bytes -= event.payload.len();
                 Poll::Ready(Some(event))
             }
+            None if state.closed => Poll::Ready(None),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// When the next event arrived, in the order of all queues. What is pushed by one task has that task's order.
+    pub(crate) fn poll_arrival(&self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        let mut state = self.state.lock();
+        match state.events.front() {
+            Some((arrival, _)) => Poll::Ready(Some(*arrival)),
             None if state.closed => Poll::Ready(None),
             None => {
                 state.waker = Some(cx.waker().clone());
@@ -87,6 +102,8 @@ impl EventQueue {
         self.state.lock().missed
     }
 }
+
+static ARRIVALS: AtomicU64 = AtomicU64::new(0);
 
 const MAX_EVENTS: usize = 65_536;
 const MAX_BYTES: usize = 64 << 20;

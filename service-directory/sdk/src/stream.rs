@@ -45,7 +45,12 @@ impl<T: QiValue> SignalStream<T> {
         self.queue.missed()
     }
 
-    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+    /// When the next event arrived, to be compared with those of other streams.
+    pub(crate) fn poll_arrival(&self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        self.queue.poll_arrival(cx)
+    }
+
+    pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
         let event = ready!(self.queue.poll(cx));
         Poll::Ready(event.map(|event| self.read(&event)))
     }

@@ -7,7 +7,9 @@ mod hosting;
 use std::{
     collections::HashMap,
     fmt,
+    future::poll_fn,
     sync::{Arc, Weak},
+    task::{Context, Poll},
 };
 
 use keyway_session::CloseReason;
@@ -87,13 +89,31 @@ pub struct ServiceEvents {
 impl ServiceEvents {
     /// The next event; `None` when the session is over.
     pub async fn next(&mut self) -> Option<ServiceEvent> {
-        let (added, event) = tokio::select! {
-            event = self.added.next() => (true, event?),
-            event = self.removed.next() => (false, event?),
-        };
+        let (added, event) = poll_fn(|cx| self.poll_event(cx)).await?;
         // The directory's own signals always decode; anything else is not a directory, and its events end here.
         let (id, name) = event.ok()?;
         Some(ServiceEvent { added, id: ServiceId(id), name })
+    }
+
+    /// The earlier of the two signals' next events, and whether it is of `serviceAdded`.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<(bool, Result<(u32, String)>)>> {
+        let mut added = self.added.poll_arrival(cx);
+        let removed = self.removed.poll_arrival(cx);
+        if let (Poll::Pending, Poll::Ready(Some(_))) = (added, removed) {
+            // It may have come between the two looks, and then it came first.
+            added = self.added.poll_arrival(cx);
+        }
+        let is_added = match (added, removed) {
+            (Poll::Ready(Some(added)), Poll::Ready(Some(removed))) => added < removed,
+            (Poll::Ready(Some(_)), _) => true,
+            (_, Poll::Ready(Some(_))) => false,
+            // Both end with the connection.
+            (Poll::Ready(None), _) | (_, Poll::Ready(None)) => return Poll::Ready(None),
+            (Poll::Pending, Poll::Pending) => return Poll::Pending,
+        };
+        let stream = if is_added { &self.added } else { &self.removed };
+        stream.poll_event(cx).map(|event| event.map(|event| (is_added, event)))
     }
 }
 
