@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, sync::Weak, time::Duration};
 
-use keyway_directory::{Change, DirectoryConfig, Owner, Registry};
+use keyway_directory::{Change, DirectoryConfig, DirectoryError, Owner, Registry};
 use keyway_pipe::{ConnectionId, QueueLimits, SocketOptions};
 use keyway_session::CapabilityMap;
 use keyway_value::{QiString, ServiceId, ServiceInfo};
@@ -164,6 +164,8 @@ pub(crate) struct DirectoryState {
     peers: Mutex<HashMap<ConnectionId, Weak<Peer>>>,
     added: Signal<(u32, String)>,
     removed: Signal<(u32, String)>,
+    /// Held from a change to its announcement: who hears that a name is taken again has heard that it was free.
+    announcing: Mutex<()>,
 }
 
 impl DirectoryState {
@@ -180,6 +182,7 @@ impl DirectoryState {
             peers: Mutex::default(),
             added: Signal::new(),
             removed: Signal::new(),
+            announcing: Mutex::default(),
         });
         host.bind(ServiceId::DIRECTORY, service_object(&state));
         let weak = Arc::downgrade(&state);
@@ -239,7 +242,14 @@ impl DirectoryState {
             Ok(Ok(remote)) => {
                 let object = Object::forward(&Proxy::from_remote(Arc::new(remote)));
                 self.host.bind(id, object);
-                self.registry.lock().relay(id);
+                // It may have left while it described itself, and then nobody else takes it away again.
+                let mut registry = self.registry.lock();
+                if registry.owner_of(id) == Some(owner) {
+                    registry.relay(id);
+                } else {
+                    drop(registry);
+                    self.host.unbind(id);
+                }
             }
             Ok(Err(error)) => tracing::debug!(%id, %error, "a service without endpoints cannot be passed on"),
             Err(_) => tracing::debug!(%id, "a service without endpoints did not describe itself in time"),
@@ -248,11 +258,18 @@ impl DirectoryState {
 
     fn disconnected(&self, connection: ConnectionId) {
         self.peers.lock().remove(&connection);
-        let removed = self.registry.lock().disconnect(Owner(connection.0));
-        self.announce(removed);
+        let removed = |registry: &mut Registry| Ok::<_, DirectoryError>(registry.disconnect(Owner(connection.0)));
+        // Removing what one owns is never refused.
+        let _ = self.change(removed);
     }
 
-    fn announce(&self, changes: impl IntoIterator<Item = Change>) {
+    /// Changes the registry and announces what has changed, one change after the other.
+    fn change<C: IntoIterator<Item = Change>>(
+        &self,
+        change: impl FnOnce(&mut Registry) -> Result<C, DirectoryError>,
+    ) -> Result<(), DirectoryError> {
+        let _in_order = self.announcing.lock();
+        let changes = change(&mut self.registry.lock())?;
         for change in changes {
             match change {
                 Change::Added { id, name } => self.added.emit(&(id.0, name)),
@@ -262,6 +279,7 @@ impl DirectoryState {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -296,9 +314,7 @@ fn service_object(state: &Arc<DirectoryState>) -> Object {
     });
     let s = with(state);
     builder.method_with_context("unregisterService", move |context, (id,): (u32,)| {
-        let change = s.registry.lock().unregister(owner(context), ServiceId(id))?;
-        s.announce([change]);
-        Ok::<_, keyway_directory::DirectoryError>(())
+        s.change(|registry| registry.unregister(owner(context), ServiceId(id)).map(Some))
     });
     let s = with(state);
     builder.method_async_with_context("serviceReady", move |context, (id,): (u32,)| {
@@ -307,9 +323,7 @@ fn service_object(state: &Arc<DirectoryState>) -> Object {
             if state.registry.lock().is_unreachable(id) {
                 state.relay(owner, id).await;
             }
-            let change = state.registry.lock().ready(owner, id)?;
-            state.announce([change]);
-            Ok::<_, keyway_directory::DirectoryError>(())
+            state.change(|registry| registry.ready(owner, id).map(Some))
         }
     });
     let s = with(state);
