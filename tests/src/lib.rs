@@ -1,4 +1,22 @@
-//! End-to-end tests of Keyway with real peers, and what they share.
+//! End-to-end tests of Keyway with real peers, and what they share: the `keyway` command as a process, raw connections that
+//! say whatever a test wants said, and bystanders who must not notice.
 
+pub mod bystander;
 pub mod fuzz;
+pub mod process;
+pub mod raw;
 pub mod vectors;
+
+use std::{future::Future, time::Duration};
+
+/// Waits for what has to happen sooner or later. Not a measurement: only what hangs takes this long.
+///
+/// # Panics
+///
+/// When it does not happen within a minute.
+pub async fn eventually<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(HANG, future).await;
+    outcome.unwrap_or_else(|_| panic!("hangs: {what} took longer than {HANG:?}"))
+}
+
+const HANG: Duration = Duration::from_secs(60);
