@@ -1,10 +1,16 @@
 //! How fast 1 KiB of the usual signatures is written and read: `cargo bench -p keyway-value`.
 
-use std::{collections::BTreeMap, hint::black_box, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hint::black_box,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
-use keyway_value::{Decoder, Encoder, QiValue, Signature, Value, from_payload, to_payload, transcode};
+use keyway_value::{
+    Decoder, DynamicView, Encoder, QiValue, Signature, Value, from_payload, to_payload, transcode, view_payload,
+};
 
 /// The joints of a robot, as `ALMotion` names them.
 const JOINTS: [&str; 26] = [
@@ -92,6 +98,11 @@ fn codec(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("[(sIf)]");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     typed(&mut group, "vec-of-string", &value);
+    let borrowed: Vec<(&str, u32, f32)> = view_payload(&bytes).unwrap();
+    group.bench_function("encode/vec-of-str", |b| b.iter(|| to_payload(black_box(&borrowed)).unwrap()));
+    group.bench_function("decode/vec-of-str", |b| {
+        b.iter(|| view_payload::<Vec<(&str, u32, f32)>>(black_box(&bytes)).unwrap());
+    });
     dynamic(&mut group, &bytes, &signature);
     json(&mut group, &bytes, &signature);
     group.finish();
@@ -102,7 +113,15 @@ fn codec(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("{sm}");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     typed(&mut group, "btreemap", &value);
-    typed(&mut group, "hashmap", &value.clone().into_iter().collect::<std::collections::HashMap<_, _>>());
+    let borrowed: BTreeMap<&str, DynamicView<'_>> = view_payload(&bytes).unwrap();
+    group.bench_function("encode/btreemap-of-str", |b| b.iter(|| to_payload(black_box(&borrowed)).unwrap()));
+    group.bench_function("decode/btreemap-of-str", |b| {
+        b.iter(|| view_payload::<BTreeMap<&str, DynamicView<'_>>>(black_box(&bytes)).unwrap());
+    });
+    group.bench_function("decode/hashmap-of-str", |b| {
+        b.iter(|| view_payload::<HashMap<&str, DynamicView<'_>>>(black_box(&bytes)).unwrap());
+    });
+    typed(&mut group, "hashmap", &value.clone().into_iter().collect::<HashMap<_, _>>());
     dynamic(&mut group, &bytes, &signature);
     json(&mut group, &bytes, &signature);
     group.finish();

@@ -25,6 +25,7 @@ mod service_info;
 mod signature;
 pub mod transcode;
 mod value;
+mod view;
 
 pub use codec::{CodecError, Decoder, Encoder, Limits, ObjectExporter, ObjectImporter, ObjectLayout, Payload};
 pub use convert::{ConversionError, OverloadError};
@@ -35,3 +36,4 @@ pub use qi_value::{QiValue, from_payload, from_payload_as, to_payload};
 pub use service_info::ServiceInfo;
 pub use signature::{MAX_DEPTH, MAX_LENGTH, Signature, SignatureError, Type};
 pub use value::{List, Map, OptionalValue, QiString, Tuple, Value};
+pub use view::{DynamicView, QiView, view_payload};

@@ -28,8 +28,9 @@ impl Default for Limits {
 
 /// Reads values one after the other.
 pub struct Decoder<'a> {
-    source: &'a Bytes,
-    at: usize,
+    rest: &'a [u8],
+    length: usize,
+    shared: Option<&'a Bytes>,
     depth: usize,
     /// How many more voids and tuples there may be. Lists of lists of them would else make much of few bytes.
     spaceless: usize,
@@ -67,26 +68,39 @@ impl<'a> Decoder<'a> {
 
     /// How many bytes were read.
     pub const fn position(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
+    }
+
+    /// Goes back to where [`rest`](Self::rest) was what is given.
+    #[inline]
+    pub(crate) const fn rewind(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
+    /// What is left.
+    #[inline]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// How many bytes are left.
     #[inline]
-    pub fn remaining(&self) -> usize {
-        self.source.len() - self.at
+    pub const fn remaining(&self) -> usize {
+        self.rest.len()
     }
 
     #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
-        let end = self.at.checked_add(length).ok_or(CodecError::ReadPastEnd)?;
-        let taken = self.source.get(self.at..end).ok_or(CodecError::ReadPastEnd)?;
-        self.at = end;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(CodecError::ReadPastEnd)?;
+        self.rest = rest;
         Ok(taken)
     }
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        self.take(N)?.try_into().map_err(|_| CodecError::ReadPastEnd)
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(CodecError::ReadPastEnd)?;
+        self.rest = rest;
+        Ok(*taken)
     }
 
     numbers! {
@@ -125,13 +139,17 @@ impl<'a> Decoder<'a> {
         self.take(length)
     }
 
-    /// `r` or `s`, sharing the source's buffer.
+    /// `r` or `s`, sharing the source's buffer if there is one.
     #[inline]
     pub fn read_raw(&mut self) -> Result<Bytes, CodecError> {
-        let length = self.read_u32()? as usize;
-        let start = self.at;
-        self.take(length)?;
-        Ok(self.source.slice(start..self.at))
+        let taken = self.read_str()?;
+        Ok(match self.shared {
+            Some(shared) => {
+                let end = self.position();
+                shared.slice(end - taken.len()..end)
+            }
+            None => Bytes::copy_from_slice(taken),
+        })
     }
 
     /// The number of elements that follow, each of at least `min_element_size` bytes. What is returned is safe to
@@ -202,16 +220,22 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// `m`: a signature, then its value. A dynamic in a dynamic stays one (spec 4.1).
-    pub fn read_dynamic(&mut self) -> Result<Value, CodecError> {
+    /// The signature of a dynamic, of a type that has values.
+    pub(crate) fn read_dynamic_signature(&mut self) -> Result<Signature, CodecError> {
         let text = self.read_str()?;
         if text.is_empty() {
             return Err(CodecError::NullType);
         }
         let signature = Signature::parse_bytes(text).map_err(|_| CodecError::InvalidSignature)?;
-        if let Type::Unknown | Type::KwArgs(_) = signature.kind() {
-            return Err(CodecError::CannotDeserialize(signature));
+        match signature.kind() {
+            Type::Unknown | Type::KwArgs(_) => Err(CodecError::CannotDeserialize(signature)),
+            _ => Ok(signature),
         }
+    }
+
+    /// `m`: a signature, then its value. A dynamic in a dynamic stays one (spec 4.1).
+    pub fn read_dynamic(&mut self) -> Result<Value, CodecError> {
+        let signature = self.read_dynamic_signature()?;
         self.enter()?;
         let value = self.read_value(&signature)?;
         self.leave();
@@ -293,10 +317,7 @@ impl<'a> Decoder<'a> {
             Type::Void | Type::None => self.spaceless()?,
             Type::String | Type::Raw => drop(self.read_str()?),
             Type::Dynamic => {
-                let inner = self.read_signature()?;
-                if let Type::Unknown | Type::KwArgs(_) = inner.kind() {
-                    return Err(CodecError::CannotDeserialize(inner));
-                }
+                let inner = self.read_dynamic_signature()?;
                 self.enter()?;
                 self.skip_value(&inner)?;
                 self.leave();
@@ -346,7 +367,7 @@ impl<'a> Decoder<'a> {
 
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decoder").field("at", &self.at).field("of", &self.source.len()).finish_non_exhaustive()
+        f.debug_struct("Decoder").field("at", &self.position()).field("of", &self.length).finish_non_exhaustive()
     }
 }
 

@@ -2,28 +2,42 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{CodecError, ObjectExporter, ObjectLayout, Payload};
-use crate::{ObjectValue, QiValue, Signature, Value};
+use crate::{List, Map, ObjectValue, OptionalValue, QiValue, Signature, Tuple, Value};
 
 /// Writes values one after the other.
 pub struct Encoder<'a> {
-    tail: BytesMut,
-    chunks: Vec<Bytes>,
+    tail: Vec<u8>,
+    pieces: Vec<Piece>,
     layout: ObjectLayout,
     exporter: Option<&'a mut dyn ObjectExporter>,
+}
+
+/// What is complete but for counts.
+enum Piece {
+    Written(Vec<u8>),
+    Linked(Bytes),
+}
+
+/// Where a count is written once it is known.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(crate) struct CountMark {
+    piece: usize,
+    at: usize,
 }
 
 /// Buffers of this size and more are linked, not copied.
 const LINKED: usize = 16 << 10;
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident($type:ty) => $put:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($type:ty);)*) => {$(
         $(#[$doc])*
         #[inline]
         pub fn $name(&mut self, value: $type) {
-            self.tail.$put(value);
+            self.tail.extend_from_slice(&value.to_le_bytes());
         }
     )*};
 }
@@ -36,54 +50,91 @@ impl<'a> Encoder<'a> {
 
     /// For a connection.
     pub fn with(layout: ObjectLayout, exporter: Option<&'a mut dyn ObjectExporter>) -> Self {
-        Self { tail: BytesMut::new(), chunks: Vec::new(), layout, exporter }
+        Self { tail: Vec::new(), pieces: Vec::new(), layout, exporter }
+    }
+
+    /// Makes room for so many bytes at least.
+    #[inline]
+    pub fn reserve(&mut self, bytes: usize) {
+        self.tail.reserve(bytes);
     }
 
     /// The bytes.
     pub fn finish(mut self) -> Payload {
-        if self.chunks.is_empty() {
-            return self.tail.freeze().into();
+        if self.pieces.is_empty() {
+            return self.tail.into();
         }
         if !self.tail.is_empty() {
-            self.chunks.push(self.tail.freeze());
+            self.pieces.push(Piece::Written(self.tail));
         }
-        Payload::from_chunks(self.chunks)
+        Payload::from_chunks(self.pieces.into_iter().map(Piece::into_bytes).collect())
+    }
+
+    fn link(&mut self, bytes: &Bytes) {
+        self.pieces.push(Piece::Written(std::mem::take(&mut self.tail)));
+        self.pieces.push(Piece::Linked(bytes.clone()));
     }
 
     numbers! {
         /// `C`
-        write_u8(u8) => put_u8;
+        write_u8(u8);
         /// `c`
-        write_i8(i8) => put_i8;
+        write_i8(i8);
         /// `W`
-        write_u16(u16) => put_u16_le;
+        write_u16(u16);
         /// `w`
-        write_i16(i16) => put_i16_le;
+        write_i16(i16);
         /// `I`
-        write_u32(u32) => put_u32_le;
+        write_u32(u32);
         /// `i`
-        write_i32(i32) => put_i32_le;
+        write_i32(i32);
         /// `L`
-        write_u64(u64) => put_u64_le;
+        write_u64(u64);
         /// `l`
-        write_i64(i64) => put_i64_le;
+        write_i64(i64);
         /// `f`
-        write_f32(f32) => put_f32_le;
+        write_f32(f32);
         /// `d`
-        write_f64(f64) => put_f64_le;
+        write_f64(f64);
     }
 
     /// `b`
     #[inline]
     pub fn write_bool(&mut self, value: bool) {
-        self.tail.put_u8(value.into());
+        self.write_u8(value.into());
     }
 
     /// The number of elements that follow.
     #[inline]
     pub fn write_count(&mut self, count: usize) -> Result<(), CodecError> {
-        self.tail.put_u32_le(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
+        self.write_u32(u32::try_from(count).map_err(|_| CodecError::TooLarge)?);
         Ok(())
+    }
+
+    /// Leaves room for a count that is only known at the end.
+    pub(crate) fn begin_count(&mut self) -> CountMark {
+        let mark = CountMark { piece: self.pieces.len(), at: self.tail.len() };
+        self.write_u32(0);
+        mark
+    }
+
+    /// Writes it.
+    pub(crate) fn end_count(&mut self, mark: CountMark, count: usize) -> Result<(), CodecError> {
+        let count = u32::try_from(count).map_err(|_| CodecError::TooLarge)?.to_le_bytes();
+        self.amend(mark, 0, &count);
+        Ok(())
+    }
+
+    /// Overwrites bytes that stand `offset` after a mark, in one write with it.
+    pub(crate) fn amend(&mut self, mark: CountMark, offset: usize, bytes: &[u8]) {
+        let written = match self.pieces.get_mut(mark.piece) {
+            Some(Piece::Written(written)) => written,
+            _ => &mut self.tail,
+        };
+        let start = mark.at + offset;
+        if let Some(place) = written.get_mut(start..start + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
     }
 
     /// `s`
@@ -91,7 +142,7 @@ impl<'a> Encoder<'a> {
     pub fn write_str(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
         self.tail.reserve(4 + bytes.len());
         self.write_count(bytes.len())?;
-        self.tail.put_slice(bytes);
+        self.tail.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -101,19 +152,23 @@ impl<'a> Encoder<'a> {
             return self.write_str(bytes);
         }
         self.write_count(bytes.len())?;
-        self.chunks.push(self.tail.split().freeze());
-        self.chunks.push(bytes.clone());
+        self.link(bytes);
         Ok(())
+    }
+
+    /// Bytes that are encoded already, copied.
+    #[inline]
+    pub(crate) fn write_encoded(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
     }
 
     /// Bytes that are encoded already.
     pub fn append(&mut self, payload: &Payload) {
         for chunk in payload.chunks() {
             if chunk.len() < LINKED {
-                self.tail.put_slice(chunk);
+                self.tail.extend_from_slice(chunk);
             } else {
-                self.chunks.push(self.tail.split().freeze());
-                self.chunks.push(chunk.clone());
+                self.link(chunk);
             }
         }
     }
@@ -121,11 +176,17 @@ impl<'a> Encoder<'a> {
     /// A signature, as the string it is.
     pub fn write_signature(&mut self, signature: &Signature) {
         let start = self.tail.len();
-        self.tail.put_u32_le(0);
-        // Writing to memory cannot fail, and a signature is never longer than a count can say.
-        let _ = fmt::Write::write_fmt(&mut self.tail, format_args!("{signature}"));
+        self.write_u32(0);
+        signature.write_text(&mut self.tail);
+        // A signature is never longer than a count can say.
         let length = u32::try_from(self.tail.len() - start - 4).unwrap_or(u32::MAX);
         self.tail[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// A signature of one letter.
+    #[inline]
+    pub(crate) fn write_letter(&mut self, letter: u8) {
+        self.tail.extend_from_slice(&[1, 0, 0, 0, letter]);
     }
 
     /// `o`
@@ -149,7 +210,7 @@ impl<'a> Encoder<'a> {
         self.write_u32(reference.service.0);
         self.write_u32(reference.object.0);
         if self.layout.uid {
-            self.tail.put_slice(&reference.uid.unwrap_or_default().0);
+            self.tail.extend_from_slice(&reference.uid.unwrap_or_default().0);
         }
         Ok(())
     }
@@ -197,8 +258,38 @@ impl<'a> Encoder<'a> {
 
     /// `m`: the value's signature, then the value.
     pub fn write_dynamic(&mut self, value: &Value) -> Result<(), CodecError> {
-        self.write_signature(&value.signature());
+        match value {
+            Value::Bool(_) => self.write_letter(b'b'),
+            Value::Int8(_) => self.write_letter(b'c'),
+            Value::UInt8(_) => self.write_letter(b'C'),
+            Value::Int16(_) => self.write_letter(b'w'),
+            Value::UInt16(_) => self.write_letter(b'W'),
+            Value::Int32(_) => self.write_letter(b'i'),
+            Value::UInt32(_) => self.write_letter(b'I'),
+            Value::Int64(_) => self.write_letter(b'l'),
+            Value::UInt64(_) => self.write_letter(b'L'),
+            Value::Float(_) => self.write_letter(b'f'),
+            Value::Double(_) => self.write_letter(b'd'),
+            Value::String(_) => self.write_letter(b's'),
+            Value::Raw(_) => self.write_letter(b'r'),
+            Value::Void => self.write_letter(b'v'),
+            Value::Dynamic(_) => self.write_letter(b'm'),
+            Value::Object(_) => self.write_letter(b'o'),
+            Value::List(List { signature, .. })
+            | Value::Map(Map { signature, .. })
+            | Value::Tuple(Tuple { signature, .. })
+            | Value::Optional(OptionalValue { signature, .. }) => self.write_signature(signature),
+        }
         self.write_value(value)
+    }
+}
+
+impl Piece {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Written(bytes) => bytes.into(),
+            Self::Linked(bytes) => bytes,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Signatures: types written as text (spec 3).
 
 mod parse;
+mod text;
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
@@ -258,23 +259,9 @@ impl std::hash::Hash for Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Type::List(element) => write!(f, "[{element}]")?,
-            Type::Map(pair) => write!(f, "{{{}{}}}", pair.0, pair.1)?,
-            Type::Tuple(elements) => {
-                f.write_str("(")?;
-                elements.iter().try_for_each(|element| element.fmt(f))?;
-                f.write_str(")")?;
-            }
-            Type::VarArgs(element) => write!(f, "#{element}")?,
-            Type::KwArgs(element) => write!(f, "~{element}")?,
-            Type::Optional(element) => write!(f, "+{element}")?,
-            basic => f.write_str(parse::letter(basic))?,
-        }
-        match &self.annotation {
-            Some(annotation) => write!(f, "<{annotation}>"),
-            None => Ok(()),
-        }
+        let mut text = Vec::new();
+        self.write_text(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 

@@ -107,27 +107,6 @@ fn unknown(text: &str, at: usize) -> SignatureError {
     SignatureError::UnknownType { found, at }
 }
 
-const BASIC: [(u8, &str, Type); 18] = [
-    (b'v', "v", Type::Void),
-    (b'b', "b", Type::Bool),
-    (b'c', "c", Type::Int8),
-    (b'C', "C", Type::UInt8),
-    (b'w', "w", Type::Int16),
-    (b'W', "W", Type::UInt16),
-    (b'i', "i", Type::Int32),
-    (b'I', "I", Type::UInt32),
-    (b'l', "l", Type::Int64),
-    (b'L', "L", Type::UInt64),
-    (b'f', "f", Type::Float),
-    (b'd', "d", Type::Double),
-    (b's', "s", Type::String),
-    (b'r', "r", Type::Raw),
-    (b'm', "m", Type::Dynamic),
-    (b'o', "o", Type::Object),
-    (b'X', "X", Type::Unknown),
-    (b'_', "_", Type::None),
-];
-
 fn basic(letter: u8) -> Option<Type> {
     Some(match letter {
         b'v' => Type::Void,
@@ -150,11 +129,6 @@ fn basic(letter: u8) -> Option<Type> {
         b'_' => Type::None,
         _ => return None,
     })
-}
-
-/// The letter of a type without children; compound types never come here.
-pub(super) fn letter(kind: &Type) -> &'static str {
-    BASIC.iter().find(|(_, _, other)| other == kind).map_or("", |(_, letter, _)| letter)
 }
 
 #[cfg(test)]
