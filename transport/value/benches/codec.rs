@@ -7,10 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use keyway_value::{
-    Decoder, DynamicView, Encoder, QiValue, Signature, Value, from_payload, to_payload, transcode, view_payload,
+    Decoder, DynamicView, Encoder, Pairs, QiValue, Signature, Value, by_signature, from_payload, to_payload, transcode,
+    view_payload,
 };
+use serde::{Deserialize, Serialize};
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The joints of a robot, as `ALMotion` names them.
 const JOINTS: [&str; 26] = [
@@ -81,6 +87,21 @@ fn dynamic(group: &mut BenchmarkGroup<'_, WallTime>, bytes: &Bytes, signature: &
     });
 }
 
+fn by_name<'a, T: Serialize + Deserialize<'a>>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    bytes: &'a Bytes,
+    signature: &Signature,
+) {
+    let value: T = by_signature::from_payload(bytes, signature).unwrap();
+    group.bench_function(format!("encode/serde-{name}"), |b| {
+        b.iter(|| by_signature::to_payload(black_box(&value), signature).unwrap());
+    });
+    group.bench_function(format!("decode/serde-{name}"), |b| {
+        b.iter(|| by_signature::from_payload::<T>(black_box(bytes), signature).unwrap());
+    });
+}
+
 fn json(group: &mut BenchmarkGroup<'_, WallTime>, bytes: &Bytes, signature: &Signature) {
     let text = transcode::to_json(bytes, signature).unwrap();
     group.bench_function("decode/to-json", |b| {
@@ -103,6 +124,7 @@ fn codec(criterion: &mut Criterion) {
     group.bench_function("decode/vec-of-str", |b| {
         b.iter(|| view_payload::<Vec<(&str, u32, f32)>>(black_box(&bytes)).unwrap());
     });
+    by_name::<Vec<(&str, u32, f32)>>(&mut group, "vec-of-str", &bytes, &signature);
     dynamic(&mut group, &bytes, &signature);
     json(&mut group, &bytes, &signature);
     group.finish();
@@ -118,6 +140,9 @@ fn codec(criterion: &mut Criterion) {
     group.bench_function("decode/btreemap-of-str", |b| {
         b.iter(|| view_payload::<BTreeMap<&str, DynamicView<'_>>>(black_box(&bytes)).unwrap());
     });
+    group.bench_function("decode/pairs-of-str", |b| {
+        b.iter(|| view_payload::<Pairs<&str, DynamicView<'_>>>(black_box(&bytes)).unwrap());
+    });
     group.bench_function("decode/hashmap-of-str", |b| {
         b.iter(|| view_payload::<HashMap<&str, DynamicView<'_>>>(black_box(&bytes)).unwrap());
     });
@@ -127,12 +152,8 @@ fn codec(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn settings() -> Criterion {
-    Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(800))
+fn main() {
+    let settings = Criterion::default().sample_size(20);
+    let settings = settings.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800));
+    codec(&mut settings.configure_from_args());
 }
-
-criterion_group! { name = benches; config = settings(); targets = codec }
-criterion_main!(benches);

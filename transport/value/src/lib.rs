@@ -14,11 +14,13 @@
 //! # Ok::<(), keyway_value::CodecError>(())
 //! ```
 
+pub mod by_signature;
 mod codec;
 pub mod convert;
 mod ids;
 mod metaobject;
 mod object;
+mod qi_string;
 mod qi_value;
 mod record;
 mod service_info;
@@ -32,8 +34,9 @@ pub use convert::{ConversionError, OverloadError};
 pub use ids::{ActionId, Link, MessageId, ObjectId, ServiceId};
 pub use metaobject::{MetaMethod, MetaMethodParameter, MetaObject, MetaObjectBuilder, MetaProperty, MetaSignal};
 pub use object::{ObjectReference, ObjectUid, ObjectValue};
+pub use qi_string::QiString;
 pub use qi_value::{QiValue, from_payload, from_payload_as, to_payload};
 pub use service_info::ServiceInfo;
 pub use signature::{MAX_DEPTH, MAX_LENGTH, Signature, SignatureError, Type};
-pub use value::{List, Map, OptionalValue, QiString, Tuple, Value};
-pub use view::{DynamicView, QiView, view_payload};
+pub use value::{List, Map, OptionalValue, Tuple, Value};
+pub use view::{DynamicView, Pairs, QiView, view_payload};

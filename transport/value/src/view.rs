@@ -1,6 +1,7 @@
 //! Rust types that are read in place: strings, buffers and dynamics borrow from the bytes they came in.
 
 mod dynamic;
+mod pairs;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,6 +11,7 @@ use std::{
 use crate::{CodecError, Decoder, QiValue, Signature, qi_value::collect};
 
 pub use dynamic::DynamicView;
+pub use pairs::Pairs;
 
 /// A type with a fixed signature that borrows what it can from the bytes it is read from.
 ///

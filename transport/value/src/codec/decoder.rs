@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::{CodecError, ObjectImporter, ObjectLayout};
 use crate::{
-    List, Map, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue, OptionalValue, QiString, QiValue,
-    ServiceId, Signature, Tuple, Type, Value, signature::MAX_DEPTH,
+    MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue, QiValue, ServiceId, Signature, signature::MAX_DEPTH,
 };
 
 /// What a reader refuses, whatever the bytes say.
@@ -36,7 +35,7 @@ pub struct Decoder<'a> {
     spaceless: usize,
     layout: ObjectLayout,
     limits: Limits,
-    importer: Option<&'a mut dyn ObjectImporter>,
+    pub(super) importer: Option<&'a mut dyn ObjectImporter>,
 }
 
 macro_rules! numbers {
@@ -90,15 +89,19 @@ impl<'a> Decoder<'a> {
     }
 
     #[inline]
-    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(CodecError::ReadPastEnd)?;
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
+        let Some((taken, rest)) = self.rest.split_at_checked(length) else {
+            return Err(CodecError::ReadPastEnd);
+        };
         self.rest = rest;
         Ok(taken)
     }
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or(CodecError::ReadPastEnd)?;
+        let Some((taken, rest)) = self.rest.split_first_chunk() else {
+            return Err(CodecError::ReadPastEnd);
+        };
         self.rest = rest;
         Ok(*taken)
     }
@@ -204,6 +207,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// `o`, brought to life by the importer if there is one.
+    #[inline(never)]
     pub fn read_object(&mut self) -> Result<ObjectValue, CodecError> {
         let transmitted = !self.layout.metaobject_cache || self.read_bool()?;
         let metaobject = if transmitted { MetaObject::decode(self)? } else { MetaObject::default() };
@@ -370,6 +374,3 @@ impl fmt::Debug for Decoder<'_> {
         f.debug_struct("Decoder").field("at", &self.position()).field("of", &self.length).finish_non_exhaustive()
     }
 }
-
-/// Elements reserved ahead at most: a value in memory is larger than on the wire, so the count alone is no bound.
-const RESERVED: usize = 1024;

@@ -1,10 +1,13 @@
 //! The binary form of values (spec 4).
 
 mod decoder;
+mod dynamic;
 mod encoder;
 mod payload;
+mod skip;
 
 pub use decoder::{Decoder, Limits};
+pub(crate) use encoder::CountMark;
 pub use encoder::Encoder;
 pub use payload::Payload;
 
@@ -69,6 +72,14 @@ pub enum CodecError {
     /// More than 2³²−1 bytes or elements.
     #[error("the value is too large for the protocol")]
     TooLarge,
+    /// Another one, in a part of the value.
+    #[error("{path}: {error}")]
+    At {
+        /// Fields and positions, as in `joints[3].name`.
+        path: String,
+        /// What is wrong there.
+        error: Box<Self>,
+    },
     /// A value does not convert.
     #[error(transparent)]
     Conversion(#[from] ConversionError),

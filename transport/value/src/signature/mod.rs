@@ -1,11 +1,14 @@
 //! Signatures: types written as text (spec 3).
 
+mod error;
 mod parse;
 mod text;
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use error::SignatureError;
 
 /// How deep signatures and dynamic values may nest (spec 2.9).
 pub const MAX_DEPTH: usize = 64;
@@ -29,6 +32,9 @@ pub struct Signature {
     kind: Type,
     annotation: Option<Arc<str>>,
 }
+
+/// The names of a struct's fields.
+pub(crate) type Names<'a> = std::iter::Skip<std::str::Split<'a, char>>;
 
 /// The kinds of types (spec 3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,6 +87,23 @@ pub enum Type {
     KwArgs(Arc<Signature>),
     /// `+T`
     Optional(Arc<Signature>),
+}
+
+impl Type {
+    /// Whether it is one of the integers; `b` is not.
+    pub const fn is_integer(&self) -> bool {
+        matches!(
+            self,
+            Self::Int8
+                | Self::UInt8
+                | Self::Int16
+                | Self::UInt16
+                | Self::Int32
+                | Self::UInt32
+                | Self::Int64
+                | Self::UInt64
+        )
+    }
 }
 
 macro_rules! basic {
@@ -203,11 +226,17 @@ impl Signature {
 
     /// The names of a struct's fields, if there are as many as fields (spec 3.2).
     pub fn field_names(&self) -> Option<Vec<&str>> {
+        self.names().map(Iterator::collect)
+    }
+
+    /// The same without a list of them.
+    pub(crate) fn names(&self) -> Option<Names<'_>> {
         let Type::Tuple(elements) = &self.kind else {
             return None;
         };
-        let names: Vec<_> = self.annotation()?.split(',').skip(1).collect();
-        (names.len() == elements.len()).then_some(names)
+        let annotation = self.annotation()?;
+        let count = annotation.bytes().filter(|byte| *byte == b',').count();
+        (count == elements.len()).then(|| annotation.split(',').skip(1))
     }
 
     /// The least number of bytes a value takes on the wire; what a list's count is checked against (H4).
@@ -290,48 +319,4 @@ impl<'de> Deserialize<'de> for Signature {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         Self::parse(&text).map_err(de::Error::custom)
     }
-}
-
-/// Text that is no signature.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignatureError {
-    /// Empty text, or an element is missing at the end.
-    #[error("the signature ends where a type is expected")]
-    Truncated,
-    /// A character that starts no type.
-    #[error("{found:?} at byte {at} starts no type")]
-    UnknownType {
-        /// The byte.
-        found: char,
-        /// Where.
-        at: usize,
-    },
-    /// A bracket without its partner, or with the wrong number of elements in it.
-    #[error("the brackets at byte {at} do not fit")]
-    Brackets {
-        /// Where.
-        at: usize,
-    },
-    /// `<` without `>`.
-    #[error("the annotation at byte {at} does not end")]
-    Annotation {
-        /// Where.
-        at: usize,
-    },
-    /// Something follows the type.
-    #[error("byte {at} follows a complete signature")]
-    Trailing {
-        /// Where.
-        at: usize,
-    },
-    /// Nested deeper than [`MAX_DEPTH`].
-    #[error("the signature nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// Longer than [`MAX_LENGTH`].
-    #[error("the signature is longer than {MAX_LENGTH} bytes")]
-    TooLong,
-    /// Not UTF-8.
-    #[error("the signature is not UTF-8")]
-    NotUtf8,
 }
