@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// As in the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The joints of a robot, as `ALMotion` names them.
 const JOINTS: [&str; 26] = [
