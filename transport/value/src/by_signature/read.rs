@@ -37,7 +37,7 @@ impl<'s, 'd, 'de> ValueDeserializer<'s, 'd, 'de> {
 
     /// One level down, with something that keeps count of what is left.
     fn list<V: Visitor<'de>>(self, element: &Signature, visitor: V) -> Result<V::Value, CodecError> {
-        let count = self.decoder.read_count(element.min_size())?;
+        let count = self.decoder.read_count_of(|| element.min_size())?;
         self.decoder.enter()?;
         let mut elements = Elements::repeated(&mut *self.decoder, element, count);
         let value = visitor.visit_seq(&mut elements)?;
@@ -47,6 +47,7 @@ impl<'s, 'd, 'de> ValueDeserializer<'s, 'd, 'de> {
     }
 
     fn positions<V: Visitor<'de>>(self, elements: &[Signature], visitor: V) -> Result<V::Value, CodecError> {
+        self.decoder.spaceless()?;
         self.decoder.enter()?;
         let mut elements = Elements::each(&mut *self.decoder, elements);
         let value = visitor.visit_seq(&mut elements)?;
@@ -62,7 +63,7 @@ impl<'s, 'd, 'de> ValueDeserializer<'s, 'd, 'de> {
         levels: usize,
         visitor: V,
     ) -> Result<V::Value, CodecError> {
-        let count = self.decoder.read_count(key.min_size() + value.min_size())?;
+        let count = self.decoder.read_count_of(|| key.min_size() + value.min_size())?;
         (0..levels).try_for_each(|_| self.decoder.enter())?;
         let mut pairs = Pairs::new(&mut *self.decoder, key, value, count);
         let map = visitor.visit_map(&mut pairs)?;
@@ -74,6 +75,7 @@ impl<'s, 'd, 'de> ValueDeserializer<'s, 'd, 'de> {
     /// A struct, by names if there are some.
     fn record<V: Visitor<'de>>(self, elements: &[Signature], visitor: V) -> Result<V::Value, CodecError> {
         let Some(names) = self.signature.names() else { return self.positions(elements, visitor) };
+        self.decoder.spaceless()?;
         self.decoder.enter()?;
         let mut fields = Fields::new(&mut *self.decoder, names, elements);
         let value = visitor.visit_map(&mut fields)?;
@@ -129,7 +131,10 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_, '_, 'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         match self.signature.kind() {
-            Type::Void | Type::None => visitor.visit_unit(),
+            Type::Void | Type::None => {
+                self.decoder.spaceless()?;
+                visitor.visit_unit()
+            }
             Type::Bool => visitor.visit_bool(self.decoder.read_bool()?),
             Type::Int8 => visitor.visit_i8(self.decoder.read_i8()?),
             Type::UInt8 => visitor.visit_u8(self.decoder.read_u8()?),
@@ -193,7 +198,10 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_, '_, 'de> {
                 self.decoder.leave();
                 Ok(value)
             }
-            Type::Void | Type::None => visitor.visit_none(),
+            Type::Void | Type::None => {
+                self.decoder.spaceless()?;
+                visitor.visit_none()
+            }
             Type::Dynamic => self.inside(|inner| inner.deserialize_option(visitor)),
             _ => visitor.visit_some(self),
         }
@@ -201,7 +209,10 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_, '_, 'de> {
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         match self.signature.kind() {
-            Type::Tuple(elements) if elements.is_empty() => visitor.visit_unit(),
+            Type::Tuple(elements) if elements.is_empty() => {
+                self.decoder.spaceless()?;
+                visitor.visit_unit()
+            }
             Type::Dynamic => self.inside(|inner| inner.deserialize_unit(visitor)),
             _ => self.deserialize_any(visitor),
         }
@@ -282,7 +293,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_, '_, 'de> {
             }
             Type::Map(pair) => {
                 let (key, value) = &**pair;
-                let count = self.decoder.read_count(key.min_size() + value.min_size())?;
+                let count = self.decoder.read_count_of(|| key.min_size() + value.min_size())?;
                 if count != 1 {
                     return Err(CodecError::invalid_length(count, &"a map of one variant"));
                 }

@@ -61,8 +61,25 @@ impl<'a> Decoder<'a> {
         limits: Limits,
         importer: Option<&'a mut dyn ObjectImporter>,
     ) -> Self {
-        let spaceless = limits.zero_size_count.saturating_add(source.len());
-        Self { source, at: 0, depth: 0, spaceless, layout, limits, importer }
+        Self { shared: Some(source), layout, limits, importer, ..Self::over(source, limits) }
+    }
+
+    /// Over bytes that are not shared: raw buffers and strings of values are copies.
+    pub fn of_slice(source: &'a [u8]) -> Self {
+        Self::over(source, Limits::default())
+    }
+
+    fn over(source: &'a [u8], limits: Limits) -> Self {
+        Self {
+            rest: source,
+            length: source.len(),
+            shared: None,
+            depth: 0,
+            spaceless: limits.zero_size_count.saturating_add(source.len()),
+            layout: ObjectLayout::default(),
+            limits,
+            importer: None,
+        }
     }
 
     /// How many bytes were read.
@@ -164,6 +181,7 @@ impl<'a> Decoder<'a> {
 
     /// Like [`read_count`](Self::read_count). The size is asked for if there are elements only: that of a large type takes
     /// time, which only values of that type pay for.
+    #[inline]
     pub(crate) fn read_count_of(&mut self, min_element_size: impl FnOnce() -> usize) -> Result<usize, CodecError> {
         let count = self.read_u32()? as usize;
         if count == 0 {
@@ -202,7 +220,10 @@ impl<'a> Decoder<'a> {
     /// Accounts for a part that takes no space: a void, or a tuple beside its elements.
     #[inline]
     pub(crate) fn spaceless(&mut self) -> Result<(), CodecError> {
-        self.spaceless = self.spaceless.checked_sub(1).ok_or(CodecError::TooManyParts)?;
+        let Some(left) = self.spaceless.checked_sub(1) else {
+            return Err(CodecError::TooManyParts);
+        };
+        self.spaceless = left;
         Ok(())
     }
 
@@ -222,150 +243,6 @@ impl<'a> Decoder<'a> {
             Some(importer) => importer.import(reference),
             None => ObjectValue::from_reference(reference),
         })
-    }
-
-    /// The signature of a dynamic, of a type that has values.
-    pub(crate) fn read_dynamic_signature(&mut self) -> Result<Signature, CodecError> {
-        let text = self.read_str()?;
-        if text.is_empty() {
-            return Err(CodecError::NullType);
-        }
-        let signature = Signature::parse_bytes(text).map_err(|_| CodecError::InvalidSignature)?;
-        match signature.kind() {
-            Type::Unknown | Type::KwArgs(_) => Err(CodecError::CannotDeserialize(signature)),
-            _ => Ok(signature),
-        }
-    }
-
-    /// `m`: a signature, then its value. A dynamic in a dynamic stays one (spec 4.1).
-    pub fn read_dynamic(&mut self) -> Result<Value, CodecError> {
-        let signature = self.read_dynamic_signature()?;
-        self.enter()?;
-        let value = self.read_value(&signature)?;
-        self.leave();
-        Ok(value)
-    }
-
-    /// A value of a known type.
-    pub fn read_value(&mut self, signature: &Signature) -> Result<Value, CodecError> {
-        Ok(match signature.kind() {
-            Type::Void | Type::None => {
-                self.spaceless()?;
-                Value::Void
-            }
-            Type::Bool => Value::Bool(self.read_bool()?),
-            Type::Int8 => Value::Int8(self.read_i8()?),
-            Type::UInt8 => Value::UInt8(self.read_u8()?),
-            Type::Int16 => Value::Int16(self.read_i16()?),
-            Type::UInt16 => Value::UInt16(self.read_u16()?),
-            Type::Int32 => Value::Int32(self.read_i32()?),
-            Type::UInt32 => Value::UInt32(self.read_u32()?),
-            Type::Int64 => Value::Int64(self.read_i64()?),
-            Type::UInt64 => Value::UInt64(self.read_u64()?),
-            Type::Float => Value::Float(self.read_f32()?),
-            Type::Double => Value::Double(self.read_f64()?),
-            Type::String => Value::String(QiString::from(self.read_raw()?)),
-            Type::Raw => Value::Raw(self.read_raw()?),
-            Type::Dynamic => Value::Dynamic(Box::new(self.read_dynamic()?)),
-            Type::Object => Value::Object(self.read_object()?),
-            Type::Unknown | Type::KwArgs(_) => {
-                return Err(CodecError::CannotDeserialize(signature.clone()));
-            }
-            _ => {
-                self.enter()?;
-                let value = self.read_container(signature)?;
-                self.leave();
-                value
-            }
-        })
-    }
-
-    fn read_container(&mut self, signature: &Signature) -> Result<Value, CodecError> {
-        Ok(match signature.kind() {
-            Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count_of(|| element.min_size())?;
-                let mut items = Vec::with_capacity(count.min(RESERVED));
-                for _ in 0..count {
-                    items.push(self.read_value(element)?);
-                }
-                Value::List(List { signature: signature.clone(), items })
-            }
-            Type::Map(pair) => {
-                let (key, value) = &**pair;
-                let count = self.read_count_of(|| key.min_size() + value.min_size())?;
-                let mut entries = Vec::with_capacity(count.min(RESERVED));
-                for _ in 0..count {
-                    entries.push((self.read_value(key)?, self.read_value(value)?));
-                }
-                Value::Map(Map { signature: signature.clone(), entries })
-            }
-            Type::Tuple(elements) => {
-                self.spaceless()?;
-                let mut items = Vec::with_capacity(elements.len());
-                for element in elements.iter() {
-                    items.push(self.read_value(element)?);
-                }
-                Value::Tuple(Tuple { signature: signature.clone(), items })
-            }
-            Type::Optional(element) => {
-                let value = if self.read_bool()? { Some(Box::new(self.read_value(element)?)) } else { None };
-                Value::Optional(OptionalValue { signature: signature.clone(), value })
-            }
-            _ => return Err(CodecError::CannotDeserialize(signature.clone())),
-        })
-    }
-
-    /// Passes over a value, checking it as reading would. Objects are not imported.
-    pub fn skip_value(&mut self, signature: &Signature) -> Result<(), CodecError> {
-        match signature.kind() {
-            Type::Void | Type::None => self.spaceless()?,
-            Type::String | Type::Raw => drop(self.read_str()?),
-            Type::Dynamic => {
-                let inner = self.read_dynamic_signature()?;
-                self.enter()?;
-                self.skip_value(&inner)?;
-                self.leave();
-            }
-            Type::Object => {
-                let importer = self.importer.take();
-                let skipped = self.read_object();
-                self.importer = importer;
-                skipped?;
-            }
-            Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count_of(|| element.min_size())?;
-                self.skip_many(count, &[element])?;
-            }
-            Type::Map(pair) => {
-                let count = self.read_count_of(|| pair.0.min_size() + pair.1.min_size())?;
-                self.skip_many(count, &[&pair.0, &pair.1])?;
-            }
-            Type::Tuple(elements) => {
-                self.spaceless()?;
-                self.enter()?;
-                elements.iter().try_for_each(|element| self.skip_value(element))?;
-                self.leave();
-            }
-            Type::Optional(element) => {
-                if self.read_bool()? {
-                    self.skip_many(1, &[element])?;
-                }
-            }
-            Type::Unknown | Type::KwArgs(_) => {
-                return Err(CodecError::CannotDeserialize(signature.clone()));
-            }
-            _ => drop(self.take(signature.min_size())?),
-        }
-        Ok(())
-    }
-
-    fn skip_many(&mut self, count: usize, elements: &[&Signature]) -> Result<(), CodecError> {
-        self.enter()?;
-        for _ in 0..count {
-            elements.iter().try_for_each(|element| self.skip_value(element))?;
-        }
-        self.leave();
-        Ok(())
     }
 }
 

@@ -54,7 +54,10 @@ impl Decoder<'_> {
     /// A value of a known type.
     pub fn read_value(&mut self, signature: &Signature) -> Result<Value, CodecError> {
         Ok(match signature.kind() {
-            Type::Void | Type::None => Value::Void,
+            Type::Void | Type::None => {
+                self.spaceless()?;
+                Value::Void
+            }
             Type::Bool => Value::Bool(self.read_bool()?),
             Type::Int8 => Value::Int8(self.read_i8()?),
             Type::UInt8 => Value::UInt8(self.read_u8()?),
@@ -86,7 +89,7 @@ impl Decoder<'_> {
     fn read_container(&mut self, signature: &Signature) -> Result<Value, CodecError> {
         Ok(match signature.kind() {
             Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count(element.min_size())?;
+                let count = self.read_count_of(|| element.min_size())?;
                 let mut items = Vec::with_capacity(count.min(RESERVED));
                 for _ in 0..count {
                     items.push(self.read_value(element)?);
@@ -95,7 +98,7 @@ impl Decoder<'_> {
             }
             Type::Map(pair) => {
                 let (key, value) = &**pair;
-                let count = self.read_count(key.min_size() + value.min_size())?;
+                let count = self.read_count_of(|| key.min_size() + value.min_size())?;
                 let mut entries = Vec::with_capacity(count.min(RESERVED));
                 for _ in 0..count {
                     entries.push((self.read_value(key)?, self.read_value(value)?));
@@ -103,6 +106,7 @@ impl Decoder<'_> {
                 Value::Map(Map { signature: signature.clone(), entries })
             }
             Type::Tuple(elements) => {
+                self.spaceless()?;
                 let mut items = Vec::with_capacity(elements.len());
                 for element in elements.iter() {
                     items.push(self.read_value(element)?);

@@ -7,7 +7,7 @@ impl Decoder<'_> {
     /// Passes over a value, checking it as reading would. Objects are not imported.
     pub fn skip_value(&mut self, signature: &Signature) -> Result<(), CodecError> {
         match signature.kind() {
-            Type::Void | Type::None => {}
+            Type::Void | Type::None => self.spaceless()?,
             Type::String | Type::Raw => drop(self.read_str()?),
             Type::Dynamic => {
                 let inner = self.read_dynamic_signature()?;
@@ -22,14 +22,15 @@ impl Decoder<'_> {
                 skipped?;
             }
             Type::List(element) | Type::VarArgs(element) => {
-                let count = self.read_count(element.min_size())?;
+                let count = self.read_count_of(|| element.min_size())?;
                 self.skip_many(count, &[element])?;
             }
             Type::Map(pair) => {
-                let count = self.read_count(pair.0.min_size() + pair.1.min_size())?;
+                let count = self.read_count_of(|| pair.0.min_size() + pair.1.min_size())?;
                 self.skip_many(count, &[&pair.0, &pair.1])?;
             }
             Type::Tuple(elements) => {
+                self.spaceless()?;
                 self.enter()?;
                 elements.iter().try_for_each(|element| self.skip_value(element))?;
                 self.leave();
