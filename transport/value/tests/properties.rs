@@ -145,6 +145,17 @@ proptest! {
     }
 }
 
+#[test]
+fn a_value_converts_to_its_own_type_whatever_the_annotation() {
+    for (signature, bytes) in
+        [("_", &[][..]), ("(_)", &[]), ("r<x>", b"\x01\0\0\0a"), ("s<x>", b"\x01\0\0\0a"), ("+_", &[1])]
+    {
+        let (signature, bytes): (Signature, _) = (signature.parse().unwrap(), Bytes::from_static(bytes));
+        let value = Decoder::new(&bytes).read_value(&signature).unwrap();
+        assert_eq!(encoded(&convert(value, &signature).unwrap()), bytes, "{signature}");
+    }
+}
+
 const LAYOUTS: [ObjectLayout; 3] = [
     ObjectLayout { uid: true, metaobject_cache: false },
     ObjectLayout { uid: false, metaobject_cache: false },

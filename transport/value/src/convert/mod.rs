@@ -32,6 +32,8 @@ pub fn convert(value: Value, to: &Signature) -> Result<Value, ConversionError> {
         Type::Dynamic => return Ok(value.into_dynamic()),
         Type::Void => return Ok(Value::Void),
         Type::Unknown => return Ok(value),
+        // What is read of the type that empty containers have.
+        Type::None if matches!(value, Value::Void) => return Ok(value),
         Type::Optional(element) => return optional(value, element, to),
         _ => {}
     }
@@ -40,6 +42,8 @@ pub fn convert(value: Value, to: &Signature) -> Result<Value, ConversionError> {
         Value::Optional(OptionalValue { value: Some(inner), .. }) => convert(*inner, to),
         Value::String(text) if *to.kind() == Type::Raw => Ok(Value::Raw(text.as_shared().clone())),
         Value::Raw(bytes) if *to.kind() == Type::String => Ok(Value::String(QiString::from(bytes))),
+        // Only their annotations differ.
+        Value::Raw(bytes) if *to.kind() == Type::Raw => Ok(Value::Raw(bytes)),
         Value::List(list) => from_items(list.items, to, fail),
         Value::Tuple(tuple) => from_tuple(tuple, to, fail),
         Value::Map(map) => from_map(map, to, fail),
