@@ -16,7 +16,8 @@ use crate::{
     machine_id::machine_id,
     object::Object,
     peer::Peer,
-    proxy::{Proxy, RemoteObject},
+    proxy::Proxy,
+    remote_object::RemoteObject,
     serving::{Serving, ServingSettings},
 };
 

@@ -13,12 +13,7 @@ use keyway_value::{
 use keyway_value::{ObjectId, ServiceId};
 use parking_lot::Mutex;
 
-use crate::{
-    Result,
-    object::Object,
-    peer::Peer,
-    proxy::{Proxy, RemoteObject},
-};
+use crate::{Result, object::Object, peer::Peer, proxy::Proxy, remote_object::RemoteObject};
 
 /// What an [`ObjectValue`] holds on to.
 #[derive(Clone)]

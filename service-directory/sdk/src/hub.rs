@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keyway_pipe::ConnectionId;
-use keyway_session::Subscriptions;
+use keyway_session::{Subscriptions, errors};
 use keyway_value::{
     ActionId, CodecError, Encoder, Link, ObjectExporter, ObjectId, ObjectReference, ObjectValue, Payload, ServiceId,
     Signature, convert,
@@ -13,7 +13,7 @@ use keyway_wire::{Flags, Frame};
 use parking_lot::Mutex;
 
 use crate::{
-    Result,
+    Error, Result,
     exchange::{Exchange, Passing},
     peer::{IDS, Peer},
     signal::Emission,
@@ -36,10 +36,13 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn subscribe(self: &Arc<Self>, action: ActionId, link: Link, subscriber: Subscriber) {
+    pub(crate) fn subscribe(self: &Arc<Self>, action: ActionId, link: Link, subscriber: Subscriber) -> Result<()> {
         let peer = subscriber.peer.clone();
-        self.subscriptions.lock().register(peer.id(), link, action, subscriber);
+        if !self.subscriptions.lock().register(peer.id(), link, action, subscriber) {
+            return Err(Error::remote(errors::TOO_MANY_SUBSCRIPTIONS));
+        }
         peer.remember_hub(self);
+        Ok(())
     }
 
     pub(crate) fn unsubscribe(&self, connection: ConnectionId, link: Link) -> bool {

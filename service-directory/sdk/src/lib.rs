@@ -46,6 +46,7 @@ mod object;
 mod peer;
 mod property;
 mod proxy;
+mod remote_object;
 mod serving;
 mod session;
 mod signal;

@@ -2,12 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use keyway_value::{
-    ActionId, CodecError, Decoder, Encoder, MetaMethod, MetaObject, ObjectId, ObjectReference, ObjectUid, ObjectValue,
-    Payload, QiValue, ServiceId, Signature, Value, convert,
+    ActionId, CodecError, Decoder, Encoder, MetaMethod, MetaObject, ObjectId, ObjectUid, ObjectValue, Payload, QiValue,
+    ServiceId, Signature, Value, convert,
 };
-use keyway_wire::Flags;
 
 use crate::{
     Error, Result,
@@ -15,10 +13,9 @@ use crate::{
     call::{Call, Pending},
     context::CallContext,
     dispatch,
-    event_queue::EventQueue,
-    exchange::{Exchange, Handle, Passing, to_value},
+    exchange::{Handle, to_value},
     object::Object,
-    peer::Peer,
+    remote_object::{RemoteObject, Subscription},
     stream::SignalStream,
 };
 
@@ -34,61 +31,6 @@ pub struct Proxy(Target);
 enum Target {
     Local(Object),
     Remote(Arc<RemoteObject>),
-}
-
-/// An object at the other end of a connection.
-pub(crate) struct RemoteObject {
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) metaobject: Arc<MetaObject>,
-    pub(crate) service: ServiceId,
-    pub(crate) object: ObjectId,
-    pub(crate) uid: Option<ObjectUid>,
-    /// Whether this is a reference the other side counts (spec 10.5).
-    counted: bool,
-    /// What has to live as long as the proxy does: the session it came from.
-    _keep: Option<Arc<dyn Send + Sync>>,
-}
-
-impl RemoteObject {
-    /// An object that came as a value.
-    pub(crate) fn received(peer: Arc<Peer>, reference: &ObjectReference) -> Self {
-        Self {
-            peer,
-            metaobject: reference.metaobject.clone(),
-            service: reference.service,
-            object: reference.object,
-            uid: reference.uid,
-            counted: true,
-            _keep: None,
-        }
-    }
-
-    /// The main object of a service: asks for its metaobject.
-    pub(crate) async fn of_service(
-        peer: Arc<Peer>,
-        service: ServiceId,
-        uid: Option<ObjectUid>,
-        keep: Option<Arc<dyn Send + Sync>>,
-    ) -> Result<Self> {
-        let key = (service, ObjectId::MAIN, ActionId::META_OBJECT);
-        let exchange = Exchange::loopback();
-        let payload = exchange.encode(|encoder| (service.0,).encode(encoder))?;
-        let (id, answer) = peer.call(key, payload, Flags::default());
-        let state = Pending::Remote { peer: peer.clone(), service, object: ObjectId::MAIN, id, answer };
-        let metaobject = Call::<MetaObject>::new(state, MetaObject::signature(), exchange).await?;
-        let metaobject = Arc::new(metaobject);
-        Ok(Self { peer, metaobject, service, object: ObjectId::MAIN, uid, counted: false, _keep: keep })
-    }
-}
-
-impl Drop for RemoteObject {
-    fn drop(&mut self) {
-        if self.counted {
-            let payload = Payload::from(Bytes::copy_from_slice(&self.service.0.to_le_bytes()));
-            // If the connection is gone, so is the reference.
-            let _ = self.peer.post((self.service, self.object, ActionId::TERMINATE), payload);
-        }
-    }
 }
 
 impl Proxy {
@@ -270,10 +212,7 @@ impl Proxy {
         };
         let arguments = fit(arguments, parameters)?;
         match &self.0 {
-            Target::Remote(remote) => {
-                let payload = remote.exchange().encode_value(&arguments)?;
-                remote.peer.post((remote.service, remote.object, action), payload)
-            }
+            Target::Remote(remote) => remote.post(action, &arguments),
             Target::Local(object) => {
                 let context = CallContext::local();
                 let bytes = context.exchange().encode_value(&arguments)?.into_bytes();
@@ -302,17 +241,7 @@ impl Proxy {
         write: impl FnOnce(&mut Encoder<'_>) -> Result<(), CodecError>,
     ) -> Call<R> {
         match &self.0 {
-            Target::Remote(remote) => {
-                let exchange = remote.exchange();
-                let payload = match exchange.encode(write) {
-                    Ok(payload) => payload,
-                    Err(error) => return Call::failed(error),
-                };
-                let (service, object) = (remote.service, remote.object);
-                let (id, answer) = remote.peer.call((service, object, action), payload, Flags::default());
-                let state = Pending::Remote { peer: remote.peer.clone(), service, object, id, answer };
-                Call::new(state, result.clone(), exchange)
-            }
+            Target::Remote(remote) => remote.start(action, result, write),
             Target::Local(local) => {
                 let context = CallContext::local();
                 let exchange = context.exchange().clone();
@@ -328,12 +257,6 @@ impl Proxy {
     }
 }
 
-impl RemoteObject {
-    fn exchange(&self) -> Exchange {
-        Exchange::Peer { peer: self.peer.clone(), service: self.service, passing: Passing::Argument }
-    }
-}
-
 fn overload<'m>(metaobject: &'m MetaObject, name: &str, arguments: &[Value]) -> Result<&'m MetaMethod> {
     convert::resolve_overload(metaobject, name, arguments).map_err(|error| Error::NoSuchMember(error.to_string()))
 }
@@ -343,57 +266,11 @@ fn fit(arguments: Value, parameters: &Signature) -> Result<Value> {
     Ok(convert::convert(arguments, parameters)?)
 }
 
-/// One listener of one remote signal.
-struct Subscription {
-    remote: Arc<RemoteObject>,
-    action: ActionId,
-    queue: Arc<EventQueue>,
-}
-
-impl Subscription {
-    async fn register(remote: &Arc<RemoteObject>, action: ActionId) -> Result<Self> {
-        let peer = &remote.peer;
-        let _one_at_a_time = peer.subscribing.lock().await;
-        let key = (remote.service, remote.object, action);
-        let queue = Arc::new(EventQueue::new());
-        let this = Self { remote: remote.clone(), action, queue };
-        if let Some(link) = peer.add_route(key, &this.queue) {
-            let arguments = (remote.service.0, action.0, link.0);
-            let proxy = Proxy(Target::Remote(remote.clone()));
-            let signature = u64::signature();
-            proxy.start::<u64>(ActionId::REGISTER_EVENT, &signature, |encoder| arguments.encode(encoder)).await?;
-        }
-        Ok(this)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let remote = &self.remote;
-        let key = (remote.service, remote.object, self.action);
-        if let Some(link) = remote.peer.remove_route(key, &self.queue) {
-            let arguments = (remote.service.0, self.action.0, link.0);
-            let proxy = Proxy(Target::Remote(remote.clone()));
-            let action = ActionId::UNREGISTER_EVENT;
-            proxy.start::<()>(action, &Signature::void(), |encoder| arguments.encode(encoder)).detach();
-        }
-    }
-}
-
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
             .field("service", &self.service_id())
             .field("object", &self.object_id())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for RemoteObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteObject")
-            .field("service", &self.service)
-            .field("object", &self.object)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,8 @@ pub const CALL_NOT_HANDLED: &str = "The call request could not be handled.";
 pub const CALL_CANCELED: &str = "Call has been canceled.";
 /// Subscribing to what is no signal (6.8).
 pub const NO_SUCH_SIGNAL: &str = "No such signal";
+/// Subscribing more often than one connection may.
+pub const TOO_MANY_SUBSCRIPTIONS: &str = "too many subscriptions of one connection: unregister some first";
 /// Reading a property by an id that none has (6.3).
 pub const PROPERTY_ID_NOT_FOUND: &str = "property: Id is not id of a property";
 /// Setting a property by an id that none has (6.3).

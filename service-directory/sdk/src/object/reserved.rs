@@ -107,7 +107,7 @@ impl Object {
             Subscriber { peer: peer.clone(), service: context.service_id(), object: context.object_id(), wanted };
         let (object, context) = (self.clone(), context.clone());
         let subscribe = move || {
-            object.0.hub.subscribe(signal, link, subscriber);
+            object.0.hub.subscribe(signal, link, subscriber)?;
             object.0.observer.subscriptions_changed();
             context.encode(&link.0)
         };

@@ -21,7 +21,8 @@ use crate::{
     directory::DirectoryState,
     host::Host,
     peer::{Peer, PeerHandler},
-    proxy::{Proxy, RemoteObject},
+    proxy::Proxy,
+    remote_object::RemoteObject,
     serving::ServingSettings,
 };
 

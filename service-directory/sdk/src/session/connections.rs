@@ -7,7 +7,7 @@ use keyway_value::{ObjectUid, ServiceInfo};
 use keyway_wire::{Endpoint, Url};
 
 use super::{DirectoryLink, Session, builder::open};
-use crate::{Error, Result, host::Host, machine_id::machine_id, peer::Peer, proxy::RemoteObject};
+use crate::{Error, Result, host::Host, machine_id::machine_id, peer::Peer, remote_object::RemoteObject};
 
 impl Session {
     /// The service's main object, over a connection that exists already if one leads there.

@@ -25,7 +25,8 @@ use crate::{
     host::Host,
     object::{IntoObject, Object},
     peer::Peer,
-    proxy::{Proxy, RemoteObject},
+    proxy::Proxy,
+    remote_object::RemoteObject,
     serving::Serving,
 };
 
