@@ -1,6 +1,6 @@
 //! A client: finds services, waits for one, calls it, listens to it, and cancels what takes too long.
 //!
-//! `client [URL]` uses the `Robot` of the example `robot`. Without a URL it brings a stand-in for the robot.
+//! `client [URL]` uses the `Robot` of the example `robot`, or that of `keyway up --demo`. Without a URL it brings a stand-in for the robot.
 
 mod stage;
 
@@ -16,7 +16,7 @@ trait RobotApi {
     #[qi(signal)]
     async fn said(&self) -> Result<SignalStream<(String,)>>;
     /// Without `async` it gives the call itself, which can be canceled.
-    fn walk_to(&self, target: (f32, f32), gait: i32) -> keyway::Call<(f32, f32)>;
+    fn walk_to(&self, x: f64, y: f64) -> keyway::Call<(f64, f64)>;
 }
 
 #[tokio::main]
@@ -44,8 +44,8 @@ async fn main() -> Result<()> {
         println!("it said \"{}\"", event?.0);
     }
 
-    // Arguments convert to what the service declares: the tuple becomes its struct, the number its enum.
-    let mut walk = robot.walk_to((3.0, 4.0), 0);
+    // Numbers convert to what the service declares, and its struct to the tuple that is wanted.
+    let mut walk = robot.walk_to(3.0, 4.0);
     match tokio::time::timeout(Duration::from_millis(50), &mut walk).await {
         Ok(arrived) => println!("it is at {:?}", arrived?),
         Err(_) => {
@@ -66,7 +66,7 @@ fn stand_in() -> Object {
     let mut robot = Object::builder();
     robot.signal("said", &said);
     robot.method("say", move |(text,): (String,)| said.emit(&(text,)));
-    robot.method_async("walkTo", |(target, _): ((f32, f32), i32)| async move {
+    robot.method_async("walkTo", |target: (f64, f64)| async move {
         tokio::time::sleep(Duration::from_secs(5)).await;
         target
     });

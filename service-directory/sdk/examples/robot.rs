@@ -17,8 +17,9 @@ struct Position {
 }
 
 /// How it walks.
-#[derive(QiValue, Debug, Clone, Copy, PartialEq)]
+#[derive(QiValue, Debug, Clone, Copy, Default, PartialEq)]
 enum Gait {
+    #[default]
     Careful,
     Quick,
 }
@@ -27,11 +28,12 @@ enum Gait {
 struct Robot {
     said: Signal<(String,)>,
     position: Property<Position>,
+    gait: Property<Gait>,
     volume: Property<i32>,
 }
 
 /// A robot that speaks and walks.
-#[keyway::service(signals(said), properties(position(read_only), volume), rename_all = "camelCase")]
+#[keyway::service(signals(said), properties(position(read_only), gait, volume), rename_all = "camelCase")]
 impl Robot {
     fn new() -> Self {
         let robot = Self { volume: Property::new(50), ..Self::default() };
@@ -58,8 +60,8 @@ impl Robot {
     }
 
     /// Walks to a place and answers once it is there.
-    async fn walk_to(&self, target: Position, gait: Gait) -> Position {
-        let pause = match gait {
+    async fn walk_to(&self, x: f32, y: f32) -> Position {
+        let pause = match self.gait.get() {
             Gait::Careful => Duration::from_millis(50),
             Gait::Quick => Duration::from_millis(10),
         };
@@ -67,7 +69,7 @@ impl Robot {
         for step in 1..=4_u8 {
             tokio::time::sleep(pause).await;
             let part = f32::from(step) / 4.0;
-            let now = Position { x: start.x + (target.x - start.x) * part, y: start.y + (target.y - start.y) * part };
+            let now = Position { x: start.x + (x - start.x) * part, y: start.y + (y - start.y) * part };
             // Without a validator there is nothing that could refuse it.
             let _ = self.position.set(now);
         }
@@ -79,11 +81,13 @@ impl Robot {
 #[keyway::proxy(rename_all = "camelCase")]
 trait RobotApi {
     async fn say(&self, text: &str) -> Result<()>;
-    async fn walk_to(&self, target: Position, gait: Gait) -> Result<Position>;
+    async fn walk_to(&self, x: f32, y: f32) -> Result<Position>;
     #[qi(signal)]
     async fn said(&self) -> Result<SignalStream<(String,)>>;
     #[qi(signal, name = "position")]
     async fn position_changes(&self) -> Result<SignalStream<(Position,)>>;
+    #[qi(property)]
+    async fn set_gait(&self, gait: Gait) -> Result<()>;
     #[qi(property)]
     async fn set_volume(&self, volume: i32) -> Result<()>;
 }
@@ -125,8 +129,9 @@ async fn try_out(url: &str) -> Result<()> {
     }
 
     let mut position = robot.position_changes().await?;
-    let arrived = robot.walk_to(Position { x: 2.0, y: 1.0 }, Gait::Careful).await?;
-    let back = robot.walk_to(Position::default(), Gait::Quick).await?;
+    let arrived = robot.walk_to(2.0, 1.0).await?;
+    robot.set_gait(Gait::Quick).await?;
+    let back = robot.walk_to(0.0, 0.0).await?;
     for _ in 0..8 {
         if let Some(event) = position.next().await {
             let (Position { x, y },) = event?;
