@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{0}")]
     Codec(Arc<CodecError>),
     /// The URL cannot be used (spec 1.1, 1.3).
-    #[error("{0}")]
+    #[error("{0}; URLs that can be used look like tcp://host:port and unix:///path")]
     Url(String),
     /// No connection could be made.
     #[error("cannot connect to {url}: {source}; is it running, and is the address right?")]

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "Arguments are JSON; what is not JSON is text. The result
 Examples:
   keyway call Robot.say hello
   keyway call Robot.say '\"42\"'                   text that looks like a number
-  keyway call Robot.walkTo 0.5 0 '{\"speed\": 1}'
+  keyway call Robot.walkTo 0.5 -1
   keyway call 'Robot.add::(ii)' 40 2             one of several methods of that name
   keyway call '*.ping'                           whatever has that method";
 
