@@ -14,6 +14,7 @@ mod idle;
 mod load;
 mod peer;
 mod process;
+mod relay;
 mod report;
 mod round_trips;
 mod sample;
@@ -45,6 +46,8 @@ enum BenchCommand {
     Idle(idle::IdleArgs),
     /// A directory with a service `Bench` to be measured: echo(r), signals fired(i) and blob(r)
     Serve(serve::BenchServeArgs),
+    /// A blind two-way copy of bytes, to measure what stands between client and server against
+    Relay(relay::RelayArgs),
     /// The bare TCP echo that `call` and `echo` start as a process of its own
     #[command(hide = true)]
     EchoServer(echo_server::EchoServerArgs),
@@ -57,6 +60,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<()> {
         BenchCommand::Echo(args) => echo::run(&args),
         BenchCommand::Events(args) => events::run(&args),
         BenchCommand::Idle(args) => idle::run(&args),
+        BenchCommand::Relay(args) => relay::run(&args),
         BenchCommand::Serve(args) => serve::run(args),
         BenchCommand::EchoServer(args) => echo_server::run(&args),
     }
