@@ -7,7 +7,7 @@ use keyway_session::{
     AuthMap, AuthOutcome, ClientAuthenticator, ClientConfig, CloseReason, Connection, Credentials, Input,
     ObjectRequest, ServerAuthentication, ServerAuthenticator, ServerConfig,
 };
-use keyway_value::Value;
+use keyway_value::{Decoder, Value};
 use keyway_wire::{Frame, FrameDecoder, FrameLimits, Header, MessageKind};
 
 /// The kind of frames that are not for the connection: so many milliseconds pass as their id says.
@@ -123,7 +123,7 @@ impl End {
             Input::Call(frame) | Input::Post(frame) => {
                 assert!(self.opened && !self.ended, "nothing passes before authentication: {frame:?}");
                 assert_eq!(frame.header.version, 0);
-                let _ = ObjectRequest::parse(frame, self.connection.shared().layout(), None);
+                let _ = ObjectRequest::read(frame.header.action, &mut Decoder::new(frame.payload_bytes()));
             }
             other => assert!(self.opened && !self.ended, "nothing passes before authentication: {other:?}"),
         }

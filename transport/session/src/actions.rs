@@ -1,9 +1,8 @@
 //! The actions that every object has (spec 6): what a Call or Post to one of them asks for.
 
-use keyway_value::{ActionId, CodecError, Link, ObjectImporter, ObjectLayout, QiString, QiValue, Signature, Value};
-use keyway_wire::Frame;
+use keyway_value::{ActionId, CodecError, Decoder, Link, QiString, QiValue, Signature, Value};
 
-use crate::{Arguments, errors};
+use crate::errors;
 
 /// What is asked of an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,49 +60,43 @@ pub enum PropertyKey {
 }
 
 impl ObjectRequest {
-    /// Reads a Call or Post to an object; its payload may be dynamic (2.3). Of user's members nothing is read.
-    pub fn parse(
-        frame: &Frame,
-        layout: ObjectLayout,
-        importer: Option<&mut dyn ObjectImporter>,
-    ) -> Result<Self, CodecError> {
-        Ok(match frame.header.action {
+    /// Reads the arguments of an action, which are of the types the action declares. Of user's members nothing is read.
+    pub fn read(action: ActionId, arguments: &mut Decoder<'_>) -> Result<Self, CodecError> {
+        Ok(match action {
             ActionId::REGISTER_EVENT => {
-                let (_, signal, link) = read::<(u32, u32, u64)>(frame, layout)?;
+                let (_, signal, link) = <(u32, u32, u64)>::decode(arguments)?;
                 Self::RegisterEvent { signal: ActionId(signal), link: Link(link), signature: None }
             }
             ActionId::UNREGISTER_EVENT => {
-                let (target, _, link) = read::<(u32, u32, u64)>(frame, layout)?;
+                let (target, _, link) = <(u32, u32, u64)>::decode(arguments)?;
                 Self::UnregisterEvent { target, link: Link(link) }
             }
             ActionId::META_OBJECT => {
-                read::<(u32,)>(frame, layout)?;
+                u32::decode(arguments)?;
                 Self::MetaObject
             }
             ActionId::TERMINATE => {
-                read::<(u32,)>(frame, layout)?;
+                u32::decode(arguments)?;
                 Self::Terminate
             }
-            ActionId::PROPERTY => Self::Property(PropertyKey::read(read::<(Value,)>(frame, layout)?.0)?),
+            ActionId::PROPERTY => Self::Property(PropertyKey::read(Value::decode(arguments)?)?),
             ActionId::SET_PROPERTY => {
-                let arguments = Arguments::read(frame, &<(Value, Value)>::signature(), layout)?;
-                let importer = importer.map(|importer| -> &mut dyn ObjectImporter { importer });
-                let (key, value) = arguments.decode::<(Value, Value)>(layout, importer)?;
+                let (key, value) = <(Value, Value)>::decode(arguments)?;
                 Self::SetProperty(PropertyKey::read(key)?, value)
             }
             ActionId::PROPERTIES => Self::Properties,
             ActionId::REGISTER_EVENT_WITH_SIGNATURE => {
-                let (_, signal, link, wanted) = read::<(u32, u32, u64, QiString)>(frame, layout)?;
+                let (_, signal, link, wanted) = <(u32, u32, u64, QiString)>::decode(arguments)?;
                 // A malformed one is accepted and ignored (6.9).
                 let signature = Signature::parse_bytes(wanted.as_bytes()).ok();
                 Self::RegisterEvent { signal: ActionId(signal), link: Link(link), signature }
             }
             ActionId::IS_STATS_ENABLED => Self::IsStatsEnabled,
-            ActionId::ENABLE_STATS => Self::EnableStats(read::<(bool,)>(frame, layout)?.0),
+            ActionId::ENABLE_STATS => Self::EnableStats(bool::decode(arguments)?),
             ActionId::STATS => Self::Stats,
             ActionId::CLEAR_STATS => Self::ClearStats,
             ActionId::IS_TRACE_ENABLED => Self::IsTraceEnabled,
-            ActionId::ENABLE_TRACE => Self::EnableTrace(read::<(bool,)>(frame, layout)?.0),
+            ActionId::ENABLE_TRACE => Self::EnableTrace(bool::decode(arguments)?),
             other => Self::User(other),
         })
     }
@@ -128,20 +121,14 @@ fn wrong_type() -> CodecError {
     CodecError::Custom(errors::PROPERTY_KEY_TYPE.to_owned())
 }
 
-fn read<T: QiValue>(frame: &Frame, layout: ObjectLayout) -> Result<T, CodecError> {
-    Arguments::read(frame, &T::signature(), layout)?.decode(layout, None)
-}
-
 #[cfg(test)]
 mod tests {
-    use keyway_value::{Encoder, MessageId, ObjectId, Payload, ServiceId, to_payload};
-    use keyway_wire::Flags;
+    use keyway_value::{Payload, to_payload};
 
     use super::*;
 
     fn parse(action: ActionId, payload: Payload) -> Result<ObjectRequest, CodecError> {
-        let frame = Frame::call(MessageId(1), ServiceId(3), ObjectId(1), action, payload);
-        ObjectRequest::parse(&frame, ObjectLayout::default(), None)
+        ObjectRequest::read(action, &mut Decoder::new(&payload.into_bytes()))
     }
 
     fn parsed<T: QiValue>(action: ActionId, arguments: &T) -> ObjectRequest {
@@ -210,16 +197,5 @@ mod tests {
             let error = parse(ActionId(action), Payload::new()).unwrap_err();
             assert_eq!(error.to_string(), "ISerialization error Status Read Past End", "{action}");
         }
-    }
-
-    #[test]
-    fn a_dynamic_payload_is_converted_to_what_the_action_takes() {
-        let mut encoder = Encoder::new();
-        let arguments = vec![Value::Int32(1), Value::Int64(106), Value::UInt8(5)];
-        encoder.write_dynamic(&Value::tuple(arguments)).unwrap();
-        let frame = Frame::call(MessageId(1), ServiceId(3), ObjectId(1), ActionId(0), encoder.finish());
-        let request =
-            ObjectRequest::parse(&frame.with_flags(Flags::DYNAMIC_PAYLOAD), ObjectLayout::default(), None).unwrap();
-        assert!(matches!(request, ObjectRequest::RegisterEvent { signal: ActionId(106), link: Link(5), .. }));
     }
 }

@@ -2,7 +2,7 @@
 //! plain state that is fed frames and time (spec 5–10).
 //!
 //! [`Connection`] is the state machine; [`CallTable`], [`IncomingCalls`], [`Subscriptions`] and [`BoundObjects`] are the
-//! tables around it; [`ObjectRequest`] and [`Arguments`] say what a frame asks of an object. Nothing opens a socket or reads
+//! tables around it; [`ObjectRequest`] says what a frame asks of an object. Nothing opens a socket or reads
 //! a clock, so tests run whole connections in memory:
 //!
 //! ```
@@ -22,7 +22,6 @@
 //! ```
 
 mod actions;
-mod arguments;
 mod bound_objects;
 mod call_table;
 mod capabilities;
@@ -35,7 +34,6 @@ mod subscriptions;
 mod trace;
 
 pub use actions::{ObjectRequest, PropertyKey};
-pub use arguments::{Arguments, check_return_type, reply_with_return_type};
 pub use bound_objects::BoundObjects;
 pub use call_table::CallTable;
 pub use capabilities::{CapabilityMap, SharedCapabilities};

@@ -35,7 +35,7 @@ pub use ids::{ActionId, Link, MessageId, ObjectId, ServiceId};
 pub use metaobject::{MetaMethod, MetaMethodParameter, MetaObject, MetaObjectBuilder, MetaProperty, MetaSignal};
 pub use object::{ObjectReference, ObjectUid, ObjectValue};
 pub use qi_string::QiString;
-pub use qi_value::{QiValue, from_payload, from_payload_as, to_payload};
+pub use qi_value::{QiValue, from_payload, to_payload};
 pub use service_info::ServiceInfo;
 pub use signature::{MAX_DEPTH, MAX_LENGTH, Signature, SignatureError, Type};
 pub use value::{List, Map, OptionalValue, Tuple, Value};

@@ -5,7 +5,7 @@ mod scalars;
 
 use bytes::Bytes;
 
-use crate::{CodecError, Decoder, Encoder, Limits, ObjectImporter, ObjectLayout, Payload, Signature, convert::convert};
+use crate::{CodecError, Decoder, Encoder, Payload, Signature};
 
 pub(crate) use containers::collect;
 
@@ -41,21 +41,4 @@ pub fn to_payload<T: QiValue>(value: &T) -> Result<Payload, CodecError> {
 /// The value in some bytes; what follows it is ignored (spec 2.4).
 pub fn from_payload<T: QiValue>(bytes: &Bytes) -> Result<T, CodecError> {
     T::decode(&mut Decoder::new(bytes))
-}
-
-/// The value in bytes of type `actual`, converted if that is another type than `T`'s (spec 3.4).
-pub fn from_payload_as<'a, T: QiValue>(
-    bytes: &'a Bytes,
-    actual: &Signature,
-    layout: ObjectLayout,
-    importer: Option<&'a mut dyn ObjectImporter>,
-) -> Result<T, CodecError> {
-    let mut decoder = Decoder::with(bytes, layout, Limits::default(), importer);
-    if *actual == T::signature() {
-        return T::decode(&mut decoder);
-    }
-    let value = convert(decoder.read_value(actual)?, &T::signature())?;
-    let mut encoder = Encoder::new();
-    encoder.write_value(&value)?;
-    from_payload(&encoder.finish().into_bytes())
 }

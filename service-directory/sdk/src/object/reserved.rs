@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use bytes::Bytes;
-use keyway_session::errors;
-use keyway_value::{ActionId, Link, MetaObject, Payload, QiValue, Signature, Value};
+use keyway_session::{ObjectRequest, PropertyKey, errors};
+use keyway_value::{ActionId, Link, MetaObject, Payload, QiValue, Signature};
 
 use crate::{
     Error, Result,
@@ -36,59 +36,39 @@ impl Object {
 
     fn reserved(&self, action: ActionId, bytes: &Bytes, context: &CallContext) -> Result<Answer> {
         let observer = &self.0.observer;
-        Ok(match action {
-            ActionId::REGISTER_EVENT => {
-                let (_, signal, link) = context.decode::<(u32, u32, u64)>(bytes)?;
-                self.register_event(ActionId(signal), Link(link), None, context)
+        Ok(match context.arguments().decode(bytes, |decoder| ObjectRequest::read(action, decoder))? {
+            ObjectRequest::RegisterEvent { signal, link, signature } => {
+                self.register_event(signal, link, signature, context)
             }
-            ActionId::REGISTER_EVENT_WITH_SIGNATURE => {
-                let (_, signal, link, wanted) = context.decode::<(u32, u32, u64, keyway_value::QiString)>(bytes)?;
-                // A malformed wanted signature is accepted and ignored (6.9).
-                let wanted = Signature::parse_bytes(wanted.as_bytes()).ok();
-                self.register_event(ActionId(signal), Link(link), wanted, context)
-            }
-            ActionId::UNREGISTER_EVENT => {
-                let (target, _, link) = context.decode::<(u32, u32, u64)>(bytes)?;
-                self.unregister_event(target, Link(link), context)
-            }
-            ActionId::META_OBJECT => {
-                context.decode::<(u32,)>(bytes)?;
+            ObjectRequest::UnregisterEvent { target, link } => self.unregister_event(target, link, context),
+            ObjectRequest::MetaObject => {
                 Answer::Ready(context.results().encode(|encoder| self.0.metaobject.as_ref().encode(encoder)))
             }
-            ActionId::TERMINATE => {
-                // Reached for main objects only: no effect.
-                context.decode::<(u32,)>(bytes)?;
-                done()
-            }
-            ActionId::PROPERTY => {
-                let (key,) = context.decode::<(Value,)>(bytes)?;
-                self.property(&key, errors::PROPERTY_ID_NOT_FOUND)?.read(context.results())
-            }
-            ActionId::SET_PROPERTY => {
-                let (key, value) = context.decode::<(Value, Value)>(bytes)?;
+            // Reached for main objects only: no effect.
+            ObjectRequest::Terminate => done(),
+            ObjectRequest::Property(key) => self.property(&key, errors::PROPERTY_ID_NOT_FOUND)?.read(context.results()),
+            ObjectRequest::SetProperty(key, value) => {
                 self.property(&key, errors::SET_PROPERTY_ID_NOT_FOUND)?.write(value)
             }
-            ActionId::PROPERTIES => {
+            ObjectRequest::Properties => {
                 let names: Vec<String> = self.0.metaobject.properties.values().map(|p| p.name.clone()).collect();
                 Answer::Ready(context.encode(&names))
             }
-            ActionId::IS_STATS_ENABLED => Answer::Ready(context.encode(&observer.is_measuring())),
-            ActionId::ENABLE_STATS => {
-                let (on,) = context.decode::<(bool,)>(bytes)?;
+            ObjectRequest::IsStatsEnabled => Answer::Ready(context.encode(&observer.is_measuring())),
+            ObjectRequest::EnableStats(on) => {
                 observer.measure(on);
                 done()
             }
-            ActionId::STATS => {
+            ObjectRequest::Stats => {
                 let stats = observer.stats().lock().snapshot();
                 Answer::Ready(context.encode(&stats))
             }
-            ActionId::CLEAR_STATS => {
+            ObjectRequest::ClearStats => {
                 observer.stats().lock().clear();
                 done()
             }
-            ActionId::IS_TRACE_ENABLED => Answer::Ready(context.encode(&observer.is_tracing())),
-            ActionId::ENABLE_TRACE => {
-                let (on,) = context.decode::<(bool,)>(bytes)?;
+            ObjectRequest::IsTraceEnabled => Answer::Ready(context.encode(&observer.is_tracing())),
+            ObjectRequest::EnableTrace(on) => {
                 observer.set_tracing(on);
                 done()
             }
@@ -136,17 +116,14 @@ impl Object {
         done()
     }
 
-    fn property(&self, key: &Value, unknown_id: &str) -> Result<&dyn PropertyAccess> {
-        let action = match key.clone().unwrap_dynamic() {
-            Value::String(name) => {
+    fn property(&self, key: &PropertyKey, unknown_id: &str) -> Result<&dyn PropertyAccess> {
+        let action = match key {
+            PropertyKey::Name(name) => {
                 let name = name.to_string_lossy();
                 let found = self.0.metaobject.property_by_name(&name).map(|property| ActionId(property.uid));
                 found.ok_or_else(|| Error::Remote(errors::property_not_found(&name)))?
             }
-            other => match other.as_i64().filter(|_| !matches!(other, Value::Float(_) | Value::Double(_))) {
-                Some(id) => ActionId(u32::try_from(id).map_err(|_| Error::remote(unknown_id))?),
-                None => return Err(Error::remote(errors::PROPERTY_KEY_TYPE)),
-            },
+            PropertyKey::Id(id) => *id,
         };
         self.0.properties.get(&action).map(AsRef::as_ref).ok_or_else(|| Error::remote(unknown_id))
     }
