@@ -117,12 +117,16 @@ impl Relayed {
         builder.method_async("slow", move |()| {
             let (start, wait) = (start.clone(), wait.clone());
             async move {
+                let mut released = std::pin::pin!(wait.notified());
+                // Waiting from here on: the release may come as soon as the test knows of the start.
+                released.as_mut().enable();
                 start.notify_one();
-                wait.notified().await;
+                released.await;
                 "done".to_owned()
             }
         });
-        builder.method("release", move |()| release.notify_one());
+        // All of them: a call that was cancelled may not have noticed yet, and must not take the release for itself.
+        builder.method("release", move |()| release.notify_waiters());
         let service = host.register("Relayed", builder).await.unwrap().0;
         Self { service, started, _host: host }
     }
