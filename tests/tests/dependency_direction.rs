@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that do no I/O.
-const SANS_IO: &[&str] = &["keyway-value", "keyway-wire", "keyway-session", "keyway-directory"];
+const SANS_IO: &[&str] = &["keyway-value", "keyway-wire", "keyway-session", "keyway-directory", "keyway-policy"];
 /// What they may not depend on, however far down.
 const RUNTIMES: &[&str] = &["mio", "socket2", "tokio"];
 /// What their sources may not say.
