@@ -1,0 +1,188 @@
+//! The chain of hashes: how a line is sealed, and what a sealed line states.
+//!
+//! ```text
+//! {"sequence":N, … ,"previous":"64 hex digits","hash":"64 hex digits"}
+//! └────────────────── what is hashed ─────────┘
+//! ```
+
+use std::{fmt, io::Write, str::FromStr};
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 hash, written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// What the first record of a log states as the one before it.
+    pub const START: Self = Self([0; 32]);
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    fn digits(self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        digits
+    }
+
+    /// Upper-case digits are none: a line has one spelling.
+    fn from_digits(digits: &[u8]) -> Option<Self> {
+        let value = |digit: u8| DIGITS.iter().position(|known| *known == digit).and_then(|at| u8::try_from(at).ok());
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = value(pair[0])? << 4 | value(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.digits().iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A place in the chain: a record's number and hash, or 0 and [`Hash::START`] before the first. Written `SEQUENCE:HASH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The record's number.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl Link {
+    /// Before the first record.
+    pub const START: Self = Self { sequence: 0, hash: Hash::START };
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sequence, self.hash)
+    }
+}
+
+/// Text that is not `SEQUENCE:HASH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not SEQUENCE:HASH, with 64 hexadecimal digits; `keyway audit verify` prints one")]
+pub struct NotALink;
+
+impl FromStr for Link {
+    type Err = NotALink;
+
+    fn from_str(text: &str) -> Result<Self, NotALink> {
+        let (sequence, hash) = text.split_once(':').ok_or(NotALink)?;
+        let hash = Hash::from_digits(hash.as_bytes()).ok_or(NotALink)?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| NotALink)?, hash })
+    }
+}
+
+/// What a sealed line states, its hash being right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed {
+    pub(crate) previous: Hash,
+    pub(crate) link: Link,
+}
+
+/// Why a line is not a sealed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotSealed {
+    /// Its hash is not of its bytes.
+    Hash,
+    /// It is something else.
+    Shape,
+}
+
+/// Appends a line with the number `sequence` to `out`. `body` writes the members between number and hashes, each with a
+/// comma before it. Returns the line's hash.
+pub(crate) fn seal(sequence: u64, previous: Hash, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) -> Hash {
+    let start = out.len();
+    out.extend_from_slice(SEQUENCE);
+    // Writing into a vector does not fail.
+    let _ = write!(out, "{sequence}");
+    body(out);
+    out.extend_from_slice(PREVIOUS);
+    out.extend_from_slice(&previous.digits());
+    out.push(b'"');
+    let hash = Hash::of(&out[start..]);
+    out.extend_from_slice(HASH);
+    out.extend_from_slice(&hash.digits());
+    out.extend_from_slice(b"\"}\n");
+    hash
+}
+
+/// Checks the hash of a line (without its line feed), and reads what it states.
+pub(crate) fn unseal(line: &[u8]) -> Result<Sealed, NotSealed> {
+    let (hashed, hash) = before_digits(line, HASH, b"\"}").ok_or(NotSealed::Shape)?;
+    if Hash::of(hashed) != hash {
+        return Err(NotSealed::Hash);
+    }
+    let (body, previous) = before_digits(hashed, PREVIOUS, b"\"").ok_or(NotSealed::Shape)?;
+    let numbered = body.strip_prefix(SEQUENCE).ok_or(NotSealed::Shape)?;
+    let end = numbered.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(numbered.len());
+    let sequence = std::str::from_utf8(&numbered[..end]).ok().and_then(|digits| digits.parse().ok());
+    Ok(Sealed { previous, link: Link { sequence: sequence.ok_or(NotSealed::Shape)?, hash } })
+}
+
+/// Splits `… NAME DIGITS END`.
+fn before_digits<'a>(line: &'a [u8], name: &[u8], end: &[u8]) -> Option<(&'a [u8], Hash)> {
+    let line = line.strip_suffix(end)?;
+    let (rest, digits) = line.split_at_checked(line.len().checked_sub(64)?)?;
+    Some((rest.strip_suffix(name)?, Hash::from_digits(digits)?))
+}
+
+const SEQUENCE: &[u8] = b"{\"sequence\":";
+const PREVIOUS: &[u8] = b",\"previous\":\"";
+const HASH: &[u8] = b",\"hash\":\"";
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> (Vec<u8>, Link) {
+        let mut line = Vec::new();
+        let hash = seal(7, Hash::of(b"before"), &mut line, |out| out.extend_from_slice(b",\"kind\":\"call\""));
+        line.pop();
+        (line, Link { sequence: 7, hash })
+    }
+
+    #[test]
+    fn a_sealed_line_is_json_and_states_its_place() {
+        let (line, link) = line();
+        let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(json["hash"], link.hash.to_string());
+        let sealed = unseal(&line).unwrap();
+        assert_eq!((sealed.previous, sealed.link), (Hash::of(b"before"), link));
+    }
+
+    #[test]
+    fn no_bit_of_it_can_be_changed() {
+        let (line, _) = line();
+        for at in 0..line.len() * 8 {
+            let mut edited = line.clone();
+            edited[at / 8] ^= 1 << (at % 8);
+            assert!(unseal(&edited).is_err(), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_read_as_it_is_written() {
+        let (_, link) = line();
+        assert_eq!(link.to_string().parse(), Ok(link));
+        assert_eq!("7:abc".parse::<Link>(), Err(NotALink));
+    }
+}

@@ -1,0 +1,140 @@
+//! A record, or a word of the log about itself, as the members of a JSON object.
+
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
+
+use keyway_value::transcode::Transcode;
+
+use super::record::{Arguments, Kind, Outcome, Record};
+
+/// What the log says about itself. Written with the kind `log`.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// Records that found the queue full, by [`Kind::index`].
+    Dropped([u64; Kind::ALL.len()]),
+    /// Old segments were deleted, through this record.
+    Pruned { through: u64 },
+    /// What a crash left behind the last whole record was cut off.
+    Recovered { file: String, cut_bytes: u64 },
+    /// A writer began.
+    Started,
+    /// It ended in order.
+    Stopped,
+}
+
+/// Writes a record's members.
+pub(crate) fn record(record: &Record, argument_bytes: usize, out: &mut Vec<u8>) {
+    time(record.time, out);
+    let caller = &*record.caller;
+    text("session", &caller.session, out);
+    text("identity", &caller.identity, out);
+    text("role", &caller.role, out);
+    text("source", &caller.source, out);
+    text("door", &caller.door, out);
+    text("service", &record.service, out);
+    text("member", &record.member, out);
+    text("kind", record.kind.name(), out);
+    text("outcome", record.outcome.name(), out);
+    if let Outcome::Refused(code) = &record.outcome {
+        text("code", code, out);
+    }
+    number("duration_us", u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX), out);
+    if let Some(values) = &record.arguments {
+        arguments(values, argument_bytes, out);
+    }
+}
+
+/// Writes an event's members.
+pub(crate) fn event(event: &Event, now: SystemTime, out: &mut Vec<u8>) {
+    time(now, out);
+    text("kind", "log", out);
+    match event {
+        Event::Dropped(counts) => {
+            text("event", "dropped", out);
+            number("count", counts.iter().sum(), out);
+            for (kind, count) in Kind::ALL.into_iter().zip(counts).filter(|(_, count)| **count > 0) {
+                number(kind.name(), *count, out);
+            }
+        }
+        Event::Pruned { through } => {
+            text("event", "pruned", out);
+            number("through", *through, out);
+        }
+        Event::Recovered { file, cut_bytes } => {
+            text("event", "recovered", out);
+            text("file", file, out);
+            number("cut_bytes", *cut_bytes, out);
+        }
+        Event::Started => text("event", "started", out),
+        Event::Stopped => text("event", "stopped", out),
+    }
+}
+
+fn time(time: SystemTime, out: &mut Vec<u8>) {
+    // Later than the year 9999 is a broken clock, of which the text cannot be written.
+    let time = time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LATEST);
+    push(out, format_args!(",\"time\":\"{}\"", humantime::format_rfc3339_micros(time)));
+}
+
+/// A string that is cut where it is too long, so that no peer decides how long a line is.
+fn text(name: &str, value: &str, out: &mut Vec<u8>) {
+    push(out, format_args!(",\"{name}\":"));
+    if value.len() <= TEXT_BYTES {
+        // Text always is JSON, and a vector takes it.
+        let _ = serde_json::to_writer(&mut *out, value);
+        return;
+    }
+    let end = (0..=TEXT_BYTES).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
+    let _ = serde_json::to_writer(&mut *out, &format!("{}…", &value[..end]));
+}
+
+fn number(name: &str, value: u64, out: &mut Vec<u8>) {
+    push(out, format_args!(",\"{name}\":{value}"));
+}
+
+/// `"arguments":[…]`, or how many bytes they had where they are too long or not of their type.
+fn arguments(arguments: &Arguments, argument_bytes: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(b",\"arguments\":");
+    let written = arguments.length <= argument_bytes && {
+        let mut bounded = Bounded { left: argument_bytes.saturating_mul(JSON_GROWTH), out: &mut *out };
+        let values = Transcode::new(&arguments.payload, &arguments.signature);
+        serde_json::to_writer(&mut bounded, &values).is_ok()
+    };
+    if !written {
+        out.truncate(start);
+        number("argument_bytes", arguments.length as u64, out);
+    }
+}
+
+fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing into a vector does not fail.
+    let _ = out.write_fmt(text);
+}
+
+/// A vector that takes so much and no more: some types take no bytes, and a list of many of them is long in JSON.
+struct Bounded<'a> {
+    left: usize,
+    out: &'a mut Vec<u8>,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes of a name or address.
+const TEXT_BYTES: usize = 512;
+/// What JSON may need for each byte of a payload.
+const JSON_GROWTH: usize = 8;
+/// Seconds from 1970 to the end of 9999.
+const LATEST: std::time::Duration = std::time::Duration::from_secs(253_402_300_799);

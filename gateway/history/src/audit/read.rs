@@ -1,0 +1,215 @@
+//! Reading a log, to its end or as it grows.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    lines::{Found, Lines},
+    segment,
+};
+
+/// A log cannot be read, or a line of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The folder or a file in it cannot be read.
+    #[error("cannot read the audit log in {}", .folder.display())]
+    Io {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no log.
+    #[error("there is no audit log in {}", .0.display())]
+    None(PathBuf),
+    /// A line is not a record. Reading goes on with the next; [`verify`](super::verify()) tells what happened.
+    #[error("{file}:{line} is not a record of an audit log; run `keyway audit verify`")]
+    NotARecord {
+        /// The file's name.
+        file: String,
+        /// The line in it.
+        line: u64,
+    },
+}
+
+impl ReadError {
+    pub(crate) fn new(folder: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::None(folder.to_owned()),
+            _ => Self::Io { folder: folder.to_owned(), source },
+        }
+    }
+}
+
+/// A record as it was written. What it does not have is empty.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Entry {
+    /// The file's name.
+    #[serde(skip)]
+    pub file: String,
+    /// The line in it, from 1.
+    #[serde(skip)]
+    pub line: u64,
+    /// The line itself.
+    #[serde(skip)]
+    pub text: String,
+    /// The record's number.
+    pub sequence: u64,
+    /// When it began.
+    #[serde(deserialize_with = "time")]
+    pub time: SystemTime,
+    /// What was done: a [`Kind`](super::Kind)'s name, or `log` for what the log says about itself.
+    pub kind: String,
+    /// What the log says about itself: `started`, `stopped`, `dropped`, `pruned`, `recovered`.
+    #[serde(default)]
+    pub event: String,
+    /// How many records were dropped.
+    #[serde(default)]
+    pub count: u64,
+    /// The session.
+    #[serde(default)]
+    pub session: String,
+    /// Who did it.
+    #[serde(default)]
+    pub identity: String,
+    /// In which role.
+    #[serde(default)]
+    pub role: String,
+    /// From where.
+    #[serde(default)]
+    pub source: String,
+    /// By which door.
+    #[serde(default)]
+    pub door: String,
+    /// The service's name.
+    #[serde(default)]
+    pub service: String,
+    /// The member's name.
+    #[serde(default)]
+    pub member: String,
+    /// `ok`, `error` or `refused`.
+    #[serde(default)]
+    pub outcome: String,
+    /// The code of a refusal.
+    #[serde(default)]
+    pub code: String,
+    /// How long it took, in microseconds.
+    #[serde(default)]
+    pub duration_us: u64,
+    /// The arguments' values, if they were recorded.
+    #[serde(default)]
+    pub arguments: Option<Value>,
+}
+
+fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_rfc3339(&text).map_err(serde::de::Error::custom)
+}
+
+/// The records of a log in their order.
+///
+/// At the log's present end the iterator says `None`; asked again, it goes on with what has been written since.
+#[derive(Debug)]
+pub struct Reader {
+    folder: PathBuf,
+    segment: u64,
+    lines: Option<Lines>,
+    line: Vec<u8>,
+    /// There is a later segment, so that this one grows no more.
+    is_complete: bool,
+}
+
+impl Reader {
+    /// All records.
+    pub fn open(folder: &Path) -> Result<Self, ReadError> {
+        let segments = segments(folder)?;
+        Ok(Self::at(folder, segments[0]))
+    }
+
+    /// The last `count` records, and those that come.
+    pub fn last(folder: &Path, count: u64) -> Result<Self, ReadError> {
+        let (mut held, mut line) = (0, Vec::new());
+        let mut reader = Self::open(folder)?;
+        for number in segments(folder)?.into_iter().rev() {
+            reader = Self::at(folder, number);
+            let path = segment::path(folder, number);
+            let mut lines = Lines::open(&path).map_err(|error| ReadError::new(folder, error))?;
+            while lines.next(&mut line).map_err(|error| ReadError::new(folder, error))? == Found::Whole {}
+            held += lines.count;
+            if held >= count {
+                break;
+            }
+        }
+        for _ in count..held {
+            reader.next();
+        }
+        Ok(reader)
+    }
+
+    fn at(folder: &Path, segment: u64) -> Self {
+        Self { folder: folder.to_owned(), segment, lines: None, line: Vec::new(), is_complete: false }
+    }
+
+    fn step(&mut self) -> io::Result<Option<Result<Entry, ReadError>>> {
+        loop {
+            let lines = match &mut self.lines {
+                Some(lines) => lines,
+                None => match Lines::open(&segment::path(&self.folder, self.segment)) {
+                    Ok(lines) => self.lines.insert(lines),
+                    // Deleted since it was listed: it was the oldest.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => match self.later()? {
+                        Some(later) => {
+                            self.segment = later;
+                            continue;
+                        }
+                        None => return Ok(None),
+                    },
+                    Err(error) => return Err(error),
+                },
+            };
+            match lines.next(&mut self.line)? {
+                Found::Whole => return Ok(Some(self.entry())),
+                Found::End | Found::TooLong | Found::Unfinished if self.is_complete => match self.later()? {
+                    Some(later) => *self = Self::at(&self.folder, later),
+                    None => return Ok(None),
+                },
+                _ if self.later()?.is_some() => self.is_complete = true,
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    fn entry(&self) -> Result<Entry, ReadError> {
+        let (file, line) = (segment::name(self.segment), self.lines.as_ref().map_or(0, |lines| lines.count));
+        let text = std::str::from_utf8(&self.line).ok();
+        let Some(entry) = text.and_then(|text| serde_json::from_str(text).ok()) else {
+            return Err(ReadError::NotARecord { file, line });
+        };
+        Ok(Entry { file, line, text: text.unwrap_or_default().to_owned(), ..entry })
+    }
+
+    fn later(&self) -> io::Result<Option<u64>> {
+        Ok(segment::list(&self.folder)?.into_iter().find(|number| *number > self.segment))
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().unwrap_or_else(|error| Some(Err(ReadError::new(&self.folder, error))))
+    }
+}
+
+/// All segments; at least one.
+fn segments(folder: &Path) -> Result<Vec<u64>, ReadError> {
+    let segments = segment::list(folder).map_err(|error| ReadError::new(folder, error))?;
+    if segments.is_empty() { Err(ReadError::None(folder.to_owned())) } else { Ok(segments) }
+}

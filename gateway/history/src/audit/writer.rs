@@ -1,0 +1,214 @@
+//! The thread that writes: it gathers records, seals them into the chain, and waits for the disk now and then.
+
+use std::{
+    fs::File,
+    io, mem,
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{
+    chain::{Link, seal},
+    line::{self, Event},
+    log::{CloseError, Message, Options, Shared},
+    recovery::Opened,
+    store::Store,
+};
+
+/// Owns the log's files.
+pub(super) struct Writer {
+    store: Store,
+    options: Options,
+    inbox: Receiver<Message>,
+    shared: Arc<Shared>,
+    /// The last record that was sealed.
+    link: Link,
+    /// Sealed lines that are not yet in the segment.
+    pending: Vec<u8>,
+    /// Whoever waits until all is on disk.
+    flushes: Vec<SyncSender<()>>,
+    /// Since when lines are in the segment of which it is not known that they are on disk.
+    unsynced: Option<Instant>,
+    /// What is to be said of it first.
+    recovered: Option<Event>,
+    pruned: Option<u64>,
+    /// Something was given up.
+    is_lost: bool,
+    _lock: File,
+}
+
+impl Writer {
+    pub(super) fn new(opened: Opened, options: Options, inbox: Receiver<Message>, shared: Arc<Shared>) -> Self {
+        Self {
+            store: opened.store,
+            options,
+            inbox,
+            shared,
+            link: opened.link,
+            pending: Vec::new(),
+            flushes: Vec::new(),
+            unsynced: None,
+            recovered: opened.recovered,
+            pruned: None,
+            is_lost: false,
+            _lock: opened.lock,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), CloseError> {
+        if let Some(recovered) = self.recovered.take() {
+            self.event(&recovered);
+        }
+        self.event(&Event::Started);
+        loop {
+            self.write();
+            self.sync_if_due();
+            let is_closing = match self.inbox.recv_timeout(self.pause()) {
+                Ok(first) => {
+                    if matches!(first, Message::Record(_)) && !self.shared.is_closed.load(Relaxed) {
+                        // Nobody has to wake this thread for the records that come meanwhile.
+                        thread::sleep(self.options.batch_every);
+                    }
+                    self.take_all(first)
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            self.state_what_is_gone();
+            if is_closing {
+                return self.finish();
+            }
+        }
+    }
+
+    /// Takes what is in the queue. Returns whether it is the end.
+    fn take_all(&mut self, first: Message) -> bool {
+        let (mut next, mut is_closing) = (Some(first), false);
+        let mut left = self.options.queue;
+        while let Some(message) = next {
+            match message {
+                Message::Close => is_closing = true,
+                Message::Flush(done) => self.flushes.push(done),
+                Message::Record(record) => {
+                    self.shared.used.fetch_sub(1, Relaxed);
+                    let bytes = self.options.argument_bytes;
+                    self.seal(|out| line::record(&record, bytes, out));
+                }
+            }
+            left = left.saturating_sub(1);
+            // Whoever records faster than this reads must not keep it from writing.
+            next = if left > 0 || is_closing { self.inbox.try_recv().ok() } else { None };
+        }
+        is_closing
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.seal(|out| line::event(event, SystemTime::now(), out));
+    }
+
+    /// Adds a line to the chain.
+    fn seal(&mut self, body: impl FnOnce(&mut Vec<u8>)) {
+        let (before, start) = (self.link, self.pending.len());
+        let sequence = before.sequence + 1;
+        let hash = seal(sequence, before.hash, &mut self.pending, body);
+        self.link = Link { sequence, hash };
+        let length = self.store.length() + self.pending.len() as u64;
+        if length > self.options.segment_bytes && length > (self.pending.len() - start) as u64 {
+            let line = self.pending.split_off(start);
+            self.rotate(before);
+            self.pending = line;
+        } else if self.pending.len() > PENDING {
+            self.write();
+        }
+    }
+
+    /// Begins another segment; all before it is on disk.
+    fn rotate(&mut self, before: Link) {
+        self.write();
+        self.insist(|writer| writer.store.sync(before));
+        self.insist(|writer| writer.store.rotate(before));
+        if let Some(keep) = self.options.keep_bytes {
+            self.insist(|writer| {
+                let through = writer.store.prune(keep, before)?;
+                writer.pruned = through.or(writer.pruned);
+                Ok(())
+            });
+        }
+    }
+
+    fn state_what_is_gone(&mut self) {
+        let counts = self.shared.dropped.each_ref().map(|count| count.swap(0, Relaxed));
+        if counts.iter().any(|count| *count > 0) {
+            self.event(&Event::Dropped(counts));
+        }
+        if let Some(through) = self.pruned.take() {
+            self.event(&Event::Pruned { through });
+        }
+    }
+
+    fn write(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let lines = mem::take(&mut self.pending);
+        self.insist(|writer| writer.store.append(&lines));
+        self.unsynced.get_or_insert_with(Instant::now);
+        self.pending = lines;
+        self.pending.clear();
+    }
+
+    fn sync_if_due(&mut self) {
+        let is_due = self.unsynced.is_some_and(|since| since.elapsed() >= self.options.sync_every);
+        if is_due || !self.flushes.is_empty() {
+            self.insist(|writer| writer.store.sync(writer.link));
+            self.unsynced = None;
+            for done in self.flushes.drain(..) {
+                // Whoever asked may have given up.
+                let _ = done.try_send(());
+            }
+        }
+    }
+
+    /// How long nothing need be done.
+    fn pause(&self) -> Duration {
+        self.unsynced.map_or(IDLE, |since| self.options.sync_every.saturating_sub(since.elapsed()))
+    }
+
+    /// Does something until it works. Meanwhile the queue fills, and those who must be recorded are refused. A log that is
+    /// being closed does not wait.
+    fn insist(&mut self, mut what: impl FnMut(&mut Self) -> io::Result<()>) {
+        while !self.is_lost {
+            let Err(error) = what(self) else {
+                if self.shared.is_failing.swap(false, Relaxed) {
+                    tracing::warn!("the audit log can be written again");
+                }
+                return;
+            };
+            if !self.shared.is_failing.swap(true, Relaxed) {
+                tracing::error!(%error, "the audit log cannot be written; trying again");
+            }
+            if self.shared.is_closed.load(Relaxed) {
+                self.is_lost = true;
+            } else {
+                thread::park_timeout(self.options.retry_every);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(), CloseError> {
+        self.event(&Event::Stopped);
+        self.write();
+        self.insist(|writer| writer.store.sync(writer.link));
+        if self.is_lost { Err(CloseError) } else { Ok(()) }
+    }
+}
+
+/// Sealed bytes that are written without waiting for more.
+const PENDING: usize = 256 << 10;
+/// How long to wait for the first record.
+const IDLE: Duration = Duration::from_secs(3600);
