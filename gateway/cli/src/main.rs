@@ -61,6 +61,8 @@ enum Command {
     Top(commands::top::TopArgs),
     /// Print calls to services as they happen
     Trace(commands::trace::TraceArgs),
+    /// Read and verify the audit log
+    Audit(commands::audit::AuditArgs),
     /// Find out what listens at a URL, and how to talk to it
     Probe(commands::probe::ProbeArgs),
     /// Print a script that completes this command's arguments
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => commands::watch::run(&args),
         Command::Top(args) => commands::top::run(&args),
         Command::Trace(args) => commands::trace::run(&args),
+        Command::Audit(args) => commands::audit::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man(args) => commands::documents::man(&args),

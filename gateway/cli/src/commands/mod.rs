@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod directory;
 pub(crate) mod documents;

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How a log is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// A segment that would grow beyond this is followed by another.
     pub segment_bytes: u64,

@@ -67,7 +67,7 @@ fn follow(folder: &Path, head: &io::Result<Option<Head>>, anchors: &[Link]) -> i
         Err(error) if error.kind() == io::ErrorKind::InvalidData => (None, Some(Flaw::HeadEdited)),
         Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
     };
-    let begin = head.unwrap_or(Head { oldest: segments.first().copied().unwrap_or(1), ..Head::START });
+    let begin = head.unwrap_or_else(|| Head { oldest: segments.first().copied().unwrap_or(1), ..Head::START });
     // What is older was about to be deleted.
     segments.retain(|number| *number >= begin.oldest);
     let mut report =

@@ -59,7 +59,7 @@ fn the_chain_goes_on_over_segments_and_runs() {
     let folder = temporary();
     let options = Options { segment_bytes: 2000, ..quick() };
     for run in 0..3 {
-        write(folder.path(), options.clone(), (0..20).map(|n| format!("m{run}-{n}")));
+        write(folder.path(), options, (0..20).map(|n| format!("m{run}-{n}")));
         assert_eq!(problem(folder.path()), None);
     }
     let report = verify(folder.path()).unwrap();
@@ -77,7 +77,7 @@ fn old_segments_are_deleted_and_the_chain_says_so() {
     let folder = temporary();
     let options = Options { segment_bytes: 2000, keep_bytes: Some(6000), ..quick() };
     for run in 0..4 {
-        write(folder.path(), options.clone(), (0..20).map(|n| format!("m{run}-{n}")));
+        write(folder.path(), options, (0..20).map(|n| format!("m{run}-{n}")));
         assert_eq!(problem(folder.path()), None);
     }
     let kept: usize = files(folder.path()).iter().map(|(_, bytes)| bytes.len()).sum();
