@@ -63,6 +63,8 @@ enum Command {
     Trace(commands::trace::TraceArgs),
     /// Read and verify the audit log
     Audit(commands::audit::AuditArgs),
+    /// Check rules, explain what they decide, test and learn them from an audit log
+    Policy(commands::policy::PolicyArgs),
     /// Find out what listens at a URL, and how to talk to it
     Probe(commands::probe::ProbeArgs),
     /// Print a script that completes this command's arguments
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => commands::watch::run(&args),
         Command::Top(args) => commands::top::run(&args),
         Command::Trace(args) => commands::trace::run(&args),
+        Command::Policy(args) => commands::policy::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),

@@ -37,7 +37,7 @@ enum Audit {
 }
 
 #[derive(Debug, Args)]
-struct FolderArgs {
+pub(super) struct FolderArgs {
     /// The log's folder [default: audit in $XDG_STATE_HOME/keyway]
     folder: Option<PathBuf>,
 }
@@ -262,7 +262,7 @@ fn plain(text: &str) -> String {
 }
 
 impl FolderArgs {
-    fn folder(&self) -> anyhow::Result<PathBuf> {
+    pub(super) fn folder(&self) -> anyhow::Result<PathBuf> {
         if let Some(folder) = &self.folder {
             return Ok(folder.clone());
         }
@@ -276,7 +276,7 @@ impl FolderArgs {
 }
 
 /// A folder without a log is a wrong argument.
-fn found_none(error: ReadError) -> anyhow::Error {
+pub(super) fn found_none(error: ReadError) -> anyhow::Error {
     match error {
         ReadError::None(_) => Usage(format!("{error}; name its folder")).into(),
         error => error.into(),

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod documents;
 pub(crate) mod get;
 pub(crate) mod info;
+pub(crate) mod policy;
 pub(crate) mod post;
 pub(crate) mod probe;
 pub(crate) mod services;
