@@ -122,7 +122,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of [`Kind::index`].
+    /// Every kind, in the order of their names.
     pub const ALL: [Self; 10] = [
         Self::Call,
         Self::Get,

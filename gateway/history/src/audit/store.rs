@@ -114,19 +114,24 @@ impl Store {
 
     /// Deletes the oldest segments until no more than `keep_bytes` are left. Returns the last record that is gone.
     pub(crate) fn prune(&mut self, keep_bytes: u64, last: Link) -> io::Result<Option<u64>> {
-        let mut gone = Vec::new();
-        while self.kept.len() > 1 && self.kept.iter().map(|kept| kept.bytes).sum::<u64>() > keep_bytes {
-            gone.extend(self.kept.pop_front());
+        let (mut bytes, mut count) = (self.kept.iter().map(|kept| kept.bytes).sum::<u64>(), 0);
+        for kept in self.kept.iter().take(self.kept.len() - 1) {
+            if bytes <= keep_bytes {
+                break;
+            }
+            bytes -= kept.bytes;
+            count += 1;
         }
-        let Some(through) = self.kept.front().filter(|_| !gone.is_empty()).map(|oldest| oldest.start.sequence) else {
-            return Ok(None);
-        };
+        let Some(oldest) = self.kept.get(count).filter(|_| count > 0).copied() else { return Ok(None) };
         // First stated, then done: a crash between leaves files that the next start deletes.
-        self.write_head(last)?;
-        for kept in gone {
-            fs::remove_file(segment::path(&self.folder, kept.number))?;
+        Head { last, oldest: oldest.number, start: oldest.start }.write(&self.folder)?;
+        while let Some(kept) = self.kept.front().filter(|kept| kept.number < oldest.number) {
+            match fs::remove_file(segment::path(&self.folder, kept.number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => drop(self.kept.pop_front()),
+            }
         }
-        Ok(Some(through))
+        Ok(Some(oldest.start.sequence))
     }
 
     fn write_head(&self, last: Link) -> io::Result<()> {
