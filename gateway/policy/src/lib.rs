@@ -78,7 +78,7 @@ pub use explain::{Explanation, Outcome};
 pub use glob::{Glob, GlobError};
 pub use learn::{Observed, learn};
 pub use policy::Policy;
-pub use problem::{PolicyError, Problem, ProblemCode};
+pub use problem::{PolicyError, Problem, ProblemCode, position};
 pub use rate::{RateError, RateId, RateLimiter, RateRefused};
 pub use refusal::{Code, Refusal};
 pub use replay::{Difference, replay};

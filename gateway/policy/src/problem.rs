@@ -93,8 +93,8 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Line and column of a byte of a text.
-pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
+/// Line and column of a byte of a text, both counted from 1. The column is in characters.
+pub fn position(text: &str, at: usize) -> (usize, usize) {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

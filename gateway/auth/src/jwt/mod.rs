@@ -1,0 +1,111 @@
+//! JSON Web Tokens of known issuers: ES256, EdDSA and RS256, verified by ring with keys of a local file.
+//!
+//! The algorithm is the key's, never only the header's, so a token cannot choose a weaker one. Time is a parameter.
+
+mod claims;
+mod jwks;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use keyway_policy::Glob;
+use serde::Deserialize;
+
+pub use jwks::{Jwks, JwksError};
+
+use claims::Claims;
+
+/// What tokens must have.
+#[derive(Debug, Clone)]
+pub(crate) struct JwtRules {
+    pub(crate) path: String,
+    pub(crate) keys: Jwks,
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) leeway: u64,
+    pub(crate) roles: Vec<ClaimRule>,
+}
+
+/// A claim that gives a role. The first that fits wins.
+#[derive(Debug, Clone)]
+pub(crate) struct ClaimRule {
+    pub(crate) claim: String,
+    pub(crate) value: Glob,
+    pub(crate) role: String,
+}
+
+/// Why a token is refused; for the log, not for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwtError {
+    /// Not three parts of base64url, or no JSON in them.
+    #[error("the token is malformed")]
+    Malformed,
+    /// The header asks for what is not supported.
+    #[error("the token's algorithm or a critical header is not supported")]
+    Unsupported,
+    /// No key of the file fits the header.
+    #[error("no key of the file is meant")]
+    UnknownKey,
+    /// It was not signed by the key.
+    #[error("the signature is wrong")]
+    Signature,
+    /// `exp` is missing or over.
+    #[error("the token has expired, or does not say when")]
+    Expired,
+    /// `nbf` is to come.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// `iss` is another.
+    #[error("the token is of another issuer")]
+    Issuer,
+    /// `aud` is another.
+    #[error("the token is for another audience")]
+    Audience,
+    /// `sub` is missing.
+    #[error("the token has no subject")]
+    Subject,
+    /// No claim gives a role.
+    #[error("no claim of the token gives a role")]
+    NoRole,
+}
+
+/// Who a token is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Verified<'r> {
+    pub(crate) subject: String,
+    pub(crate) role: &'r str,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<serde_json::Value>,
+}
+
+impl JwtRules {
+    /// Verifies a token at a time in seconds since 1970.
+    pub(crate) fn verify(&self, token: &str, now: u64) -> Result<Verified<'_>, JwtError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(JwtError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(JwtError::Malformed)?;
+        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwtError::Malformed)?;
+        if header.crit.is_some() {
+            return Err(JwtError::Unsupported);
+        }
+        self.keys.verify(&header.alg, header.kid.as_deref(), signed.as_bytes(), &decode(signature)?)?;
+        // Nothing of the claims is looked at before the signature was.
+        let claims: Claims = serde_json::from_slice(&decode(claims)?).map_err(|_| JwtError::Malformed)?;
+        claims.check(self, now)?;
+        let subject = claims.subject().ok_or(JwtError::Subject)?.to_owned();
+        let role = self.roles.iter().find(|rule| claims.has(&rule.claim, &rule.value)).ok_or(JwtError::NoRole)?;
+        Ok(Verified { subject, role: &role.role })
+    }
+}
+
+/// Whether a secret looks like a JWT rather than an opaque token.
+pub(crate) fn is_jwt(token: &str) -> bool {
+    token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, JwtError> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Malformed)
+}
