@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, sync::Weak, time::Duration};
 
 use keyway_directory::{Change, DirectoryConfig, DirectoryError, Owner, Registry};
-use keyway_pipe::{ConnectionId, QueueLimits, SocketOptions};
+use keyway_pipe::{ConnectionId, QueueLimits, SocketOptions, TlsServer};
 use keyway_session::CapabilityMap;
 use keyway_value::{QiString, ServiceId, ServiceInfo};
 use parking_lot::Mutex;
@@ -57,6 +57,7 @@ impl Directory {
                 max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
                 queue: QueueLimits::default(),
                 socket: SocketOptions::from_environment(),
+                tls: None,
             },
         }
     }
@@ -98,6 +99,21 @@ impl DirectoryBuilder {
     /// Adds a URL to listen on; the default is `tcp://127.0.0.1:0`, a free port.
     pub fn listen(mut self, url: impl Into<String>) -> Self {
         self.urls.push(url.into());
+        self
+    }
+
+    /// The certificate of listeners on `tcps://host:port` and, with the clients that are believed, on `tcpsm://host:port` (spec 11).
+    ///
+    /// ```no_run
+    /// # async fn example() -> keyway::Result<()> {
+    /// use keyway::{Directory, TlsServer};
+    ///
+    /// let tls = TlsServer::from_files("robot.pem", "robot.key")?;
+    /// let directory = Directory::builder().listen("tcps://0.0.0.0:9503").tls(tls).start().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn tls(mut self, settings: TlsServer) -> Self {
+        self.serving.tls = Some(settings);
         self
     }
 

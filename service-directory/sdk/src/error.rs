@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use keyway_pipe::{HandshakeError, TlsError};
 use keyway_value::{CodecError, ConversionError};
 
 /// Result of the SDK's operations.
@@ -37,6 +38,17 @@ pub enum Error {
     /// The URL cannot be used (spec 1.1, 1.3).
     #[error("{0}; URLs that can be used look like tcp://host:port and unix:///path")]
     Url(String),
+    /// The URL is one of TLS (spec 11), and settings for that are missing or cannot be used.
+    #[error("{0}")]
+    TlsSettings(String),
+    /// There is no TLS with the server; its certificate is not trusted, for example.
+    #[error("cannot connect to {url}: {source}")]
+    Tls {
+        /// Where to.
+        url: String,
+        /// What is wrong.
+        source: HandshakeError,
+    },
     /// No connection could be made.
     #[error("cannot connect to {url}: {source}; is it running, and is the address right?")]
     Connect {
@@ -70,6 +82,12 @@ impl Error {
     /// An error with a text of the caller's own, as a service method returns it.
     pub fn remote(text: impl Into<String>) -> Self {
         Self::Remote(text.into())
+    }
+}
+
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::TlsSettings(error.to_string())
     }
 }
 

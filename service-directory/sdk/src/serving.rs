@@ -8,7 +8,7 @@ use std::{
 };
 
 use keyway_pipe::{
-    Carrier, ConnectionCap, ConnectionId, ConnectionPermit, Listener, QueueLimits, Sender, SocketOptions,
+    Carrier, ConnectionCap, ConnectionId, ConnectionPermit, Listener, QueueLimits, Sender, SocketOptions, TlsServer,
 };
 use keyway_session::{CapabilityMap, CloseReason, Connection, ServerAuthentication, ServerConfig};
 use keyway_wire::Url;
@@ -30,6 +30,7 @@ pub(crate) struct ServingSettings {
     pub(crate) max_payload: u32,
     pub(crate) queue: QueueLimits,
     pub(crate) socket: SocketOptions,
+    pub(crate) tls: Option<TlsServer>,
 }
 
 /// One open listener and the connections it accepted.
@@ -45,8 +46,14 @@ impl Serving {
         if !url.is_supported() {
             return Err(Error::Url(format!("cannot create TCP server from unrecognized scheme in URL '{url}'")));
         }
+        if url.is_tls() && !settings.tls.as_ref().is_some_and(|tls| !url.is_mutual_tls() || tls.verifies_clients()) {
+            let needed = if url.is_mutual_tls() { "--cert, --key and --client-ca" } else { "--cert and --key" };
+            return Err(Error::TlsSettings(format!(
+                "SSL certificates/key missing, the SSL configuration is incomplete; '{url}' needs {needed}"
+            )));
+        }
         let failed = |source| Error::Listen { url: url.to_string(), source: Arc::new(source) };
-        let listener = Listener::bind(&url, &settings.socket).await.map_err(failed)?;
+        let listener = Listener::bind_with(&url, &settings.socket, settings.tls.as_ref()).await.map_err(failed)?;
         let (published, endpoints) = watch::channel(texts(&listener.endpoints().map_err(failed)?));
         let accepted = Arc::new(Mutex::new(HashMap::new()));
         let (settings, connections) = (settings.clone(), accepted.clone());

@@ -57,16 +57,18 @@ async fn h11_tls_urls_are_refused_before_anything_is_sent() {
     for scheme in ["tcps", "tcpsm"] {
         let url = format!("{scheme}://{address}");
         let error = Session::connect(&url).await.unwrap_err();
-        assert!(matches!(error, Error::Url(_)), "{error:?}");
-        let expected = format!("unsupported URL TCP scheme '{url}'; URLs that can be used look like tcp://host:port");
+        assert!(matches!(error, Error::TlsSettings(_)), "{error:?}");
+        let expected = format!("'{url}' is connected to by TLS, and nothing says which server to trust");
         assert!(error.to_string().starts_with(&expected), "{error}");
         let output = Keyway::run(&["info", "--qi-url", &url]);
-        assert!(!output.status.success());
+        assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(&url), "{said}");
+        assert!([&url, "--ca", "--pin", "--insecure-skip-verify"].iter().all(|part| said.contains(part)), "{said}");
         let output = Keyway::run(&["directory", "--listen", &format!("{scheme}://127.0.0.1:0")]);
-        assert!(!output.status.success());
-        assert!(String::from_utf8_lossy(&output.stderr).contains(scheme));
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("SSL certificates/key missing, the SSL configuration is incomplete"), "{said}");
+        assert!(said.contains(scheme), "{said}");
     }
     // A service that can only be reached with TLS.
     let mut scene = Scene::new(&[]).await;

@@ -1,6 +1,6 @@
 //! Carriers of QiMessaging frames and the driver that pumps a session through them.
 //!
-//! A [`Carrier`] moves bytes (TCP, a Unix socket, the same process). [`pipe`] makes a [`Sender`] and a [`Driver`] of it: the sender is
+//! A [`Carrier`] moves bytes (TCP, TLS, a Unix socket, the same process). [`pipe`] makes a [`Sender`] and a [`Driver`] of it: the sender is
 //! what any task or thread sends frames through, the driver is the one task of the connection, which reads frames and
 //! hands them to a [`Handler`]. This crate knows frames and nothing of what they say: handshake, calls and objects are the
 //! handler's, built from `keyway-session`.
@@ -57,11 +57,12 @@ mod resolve;
 pub mod runtime;
 mod scratch;
 mod socket_options;
+mod tls;
 
 #[cfg(unix)]
 pub use carrier::UnixCarrier;
-pub use carrier::{Carrier, PeerAddress, TcpCarrier, inproc_pair};
-pub use connect::connect;
+pub use carrier::{Carrier, PeerAddress, TcpCarrier, TlsCarrier, inproc_pair};
+pub use connect::{connect, connect_with, missing_tls};
 pub use connection_cap::{ConnectionCap, ConnectionPermit};
 pub use connection_id::ConnectionId;
 pub use driver::{Driver, Run, pipe};
@@ -69,3 +70,4 @@ pub use handler::Handler;
 pub use listener::Listener;
 pub use outbox::{Cork, QueueLimits, SendError, Sender, slow_consumers_closed};
 pub use socket_options::{IPV6_VARIABLE, PING_TIMEOUT_VARIABLE, SocketOptions};
+pub use tls::{HandshakeError, TlsClient, TlsError, TlsServer};

@@ -12,8 +12,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use crate::{
-    Carrier, SocketOptions, TcpCarrier,
+    Carrier, SocketOptions, TcpCarrier, TlsCarrier, TlsServer,
     resolve::{addresses, interface_addresses},
+    tls::INCOMPLETE,
 };
 
 /// First pause after an `accept` that failed for want of descriptors or memory (spec 1.17), doubled while it goes on.
@@ -21,7 +22,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket that listens on `tcp://host:port` or `unix://path`.
+/// A socket that listens on `tcp://host:port`, `tcps://host:port`, `tcpsm://host:port` or `unix://path`.
 #[derive(Debug)]
 pub struct Listener {
     socket: ListeningSocket,
@@ -32,6 +33,7 @@ pub struct Listener {
 #[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
+    Tls(TcpListener, Arc<rustls::ServerConfig>),
     #[cfg(unix)]
     Unix(unix::UnixSocket),
 }
@@ -41,12 +43,23 @@ impl Listener {
     ///
     /// A Unix socket left behind by a dead process is replaced, a live one is an error.
     pub async fn bind(url: &Url, options: &SocketOptions) -> io::Result<Self> {
+        Self::bind_with(url, options, None).await
+    }
+
+    /// [`bind`](Self::bind), and on `tcps` and `tcpsm` where there are settings for that (spec 11).
+    pub async fn bind_with(url: &Url, options: &SocketOptions, tls: Option<&TlsServer>) -> io::Result<Self> {
         match (url.scheme.as_deref(), url.host.as_deref(), url.port) {
             (Some("tcp"), Some(host), Some(port)) => {
                 let listener = bind_tcp(host, port, options).await?;
                 let port = listener.local_addr()?.port();
-                let url = Url { port: Some(port), ..url.clone() };
-                Ok(Self { socket: ListeningSocket::Tcp(listener), url, options: options.clone() })
+                Ok(Self::on_tcp(port, ListeningSocket::Tcp(listener), url, options))
+            }
+            (Some("tcps" | "tcpsm"), Some(host), Some(port)) => {
+                let config = tls.and_then(|tls| tls.config(url.is_mutual_tls()));
+                let config = config.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, INCOMPLETE))?;
+                let listener = bind_tcp(host, port, options).await?;
+                let port = listener.local_addr()?.port();
+                Ok(Self::on_tcp(port, ListeningSocket::Tls(listener, config), url, options))
             }
             #[cfg(unix)]
             (Some("unix"), Some(path), None) if !path.is_empty() => {
@@ -58,6 +71,10 @@ impl Listener {
                 Err(io::Error::new(io::ErrorKind::InvalidInput, text))
             }
         }
+    }
+
+    fn on_tcp(port: u16, socket: ListeningSocket, url: &Url, options: &SocketOptions) -> Self {
+        Self { socket, url: Url { port: Some(port), ..url.clone() }, options: options.clone() }
     }
 
     /// Opens `count` listeners on the same port (SO_REUSEPORT): the kernel spreads new connections over them, and each is
@@ -105,7 +122,7 @@ impl Listener {
     /// The address of the socket, where it has one.
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            ListeningSocket::Tcp(listener) => listener.local_addr().ok(),
+            ListeningSocket::Tcp(listener) | ListeningSocket::Tls(listener, _) => listener.local_addr().ok(),
             #[cfg(unix)]
             ListeningSocket::Unix(_) => None,
         }
@@ -128,6 +145,11 @@ impl Listener {
             ListeningSocket::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 Ok(Arc::new(TcpCarrier::new(stream, &self.options)?))
+            }
+            ListeningSocket::Tls(listener, config) => {
+                let (stream, _) = listener.accept().await?;
+                let tcp = TcpCarrier::new(stream, &self.options)?;
+                Ok(Arc::new(TlsCarrier::accepted(tcp, config.clone())?))
             }
             #[cfg(unix)]
             ListeningSocket::Unix(socket) => socket.accept().await,

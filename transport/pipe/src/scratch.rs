@@ -12,6 +12,8 @@ pub(crate) struct Scratch(&'static std::thread::LocalKey<Cell<Option<BytesMut>>>
 
 /// Where bytes are read to.
 pub(crate) const READ: Scratch = Scratch(&READ_BUFFER);
+/// Where encrypted bytes are read to.
+pub(crate) const ENCRYPTED: Scratch = Scratch(&ENCRYPTED_BUFFER);
 /// Where small frames are encoded to.
 pub(crate) const ENCODE: Scratch = Scratch(&ENCODE_BUFFER);
 /// Where small pieces that wait are gathered for one write.
@@ -19,6 +21,7 @@ pub(crate) const GATHER: Scratch = Scratch(&GATHER_BUFFER);
 
 thread_local! {
     static READ_BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static ENCRYPTED_BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
     static ENCODE_BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
     static GATHER_BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }

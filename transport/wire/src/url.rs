@@ -39,9 +39,19 @@ impl Url {
         self.scheme.is_some() && self.host.is_some() && (self.port.is_some() || self.is_unix())
     }
 
-    /// Whether this build can connect to and listen on such a URL.
+    /// Whether this build can connect to and listen on such a URL, with settings of TLS if it [is](Self::is_tls) one of those.
     pub fn is_supported(&self) -> bool {
-        matches!(self.scheme.as_deref(), Some("tcp" | "unix"))
+        matches!(self.scheme.as_deref(), Some("tcp" | "unix")) || self.is_tls()
+    }
+
+    /// Whether TLS is spoken there: `tcps` and `tcpsm` (spec 11).
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme.as_deref(), Some("tcps")) || self.is_mutual_tls()
+    }
+
+    /// Whether clients show certificates too: `tcpsm` (spec 11.4).
+    pub fn is_mutual_tls(&self) -> bool {
+        self.scheme.as_deref() == Some("tcpsm")
     }
 
     fn is_unix(&self) -> bool {

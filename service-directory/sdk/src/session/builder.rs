@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use keyway_pipe::{QueueLimits, SocketOptions};
+use keyway_pipe::{HandshakeError, QueueLimits, SocketOptions, TlsClient, TlsServer};
 use keyway_session::{CapabilityMap, ClientAuthenticator, ClientConfig, CloseReason, Connection, Credentials};
 use keyway_value::ServiceId;
 use keyway_wire::Url;
@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub(super) queue: QueueLimits,
     pub(super) socket: SocketOptions,
     pub(super) listening: bool,
+    pub(super) tls: Option<TlsClient>,
+    pub(super) listener_tls: Option<TlsServer>,
 }
 
 impl Default for Settings {
@@ -51,11 +53,18 @@ impl Default for Settings {
             queue: QueueLimits::default(),
             socket: SocketOptions::from_environment(),
             listening: true,
+            tls: None,
+            listener_tls: None,
         }
     }
 }
 
 impl Settings {
+    /// What is missing to connect to `url` by TLS.
+    pub(super) fn missing_for(&self, url: &Url) -> Option<String> {
+        keyway_pipe::missing_tls(url, self.tls.as_ref())
+    }
+
     /// How the session's own listeners serve.
     pub(super) fn serving(&self) -> ServingSettings {
         ServingSettings {
@@ -65,6 +74,7 @@ impl Settings {
             max_payload: self.max_payload,
             queue: self.queue,
             socket: self.socket.clone(),
+            tls: self.listener_tls.clone(),
         }
     }
 }
@@ -103,6 +113,29 @@ impl SessionBuilder {
     /// The largest payload accepted, in bytes; 256 MiB by default (spec 2.8).
     pub fn max_payload(mut self, bytes: u32) -> Self {
         self.settings.max_payload = bytes;
+        self
+    }
+
+    /// How servers are believed, which connections by `tcps` and `tcpsm` need (spec 11): the directory's and those of services.
+    ///
+    /// Without this they are refused before anything is sent (H11), and services that have no other endpoint cannot be reached.
+    ///
+    /// ```no_run
+    /// # async fn example() -> keyway::Result<()> {
+    /// use keyway::{Session, TlsClient};
+    ///
+    /// let tls = TlsClient::pin_file("robot.pem")?;
+    /// let session = Session::builder().tls(tls).credentials("nao", "token").connect("tcps://robot:9503").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn tls(mut self, settings: TlsClient) -> Self {
+        self.settings.tls = Some(settings);
+        self
+    }
+
+    /// The certificate of the session's own listeners on `tcps` and `tcpsm` (spec 11.8).
+    pub fn listener_tls(mut self, settings: TlsServer) -> Self {
+        self.settings.listener_tls = Some(settings);
         self
     }
 
@@ -181,6 +214,14 @@ fn assemble(
     }))
 }
 
+fn connect_error(url: &Url, source: io::Error) -> Error {
+    let url = url.to_string();
+    match source.get_ref().and_then(|inner| inner.downcast_ref::<HandshakeError>()) {
+        Some(error) => Error::Tls { url, source: error.clone() },
+        None => Error::Connect { url, source: Arc::new(source) },
+    }
+}
+
 /// Connects and authenticates.
 pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Result<Arc<Peer>> {
     if !url.is_valid() {
@@ -189,13 +230,16 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
         )));
     }
     if !url.is_supported() {
-        // Among them `tcps`: never connected to unverified (H11).
         return Err(Error::Url(format!("unsupported URL TCP scheme '{url}'")));
     }
+    // Never connected to unverified (H11).
+    if let Some(missing) = settings.missing_for(url) {
+        return Err(Error::TlsSettings(missing));
+    }
     let connecting = async {
-        let carrier = keyway_pipe::connect(url, &settings.socket)
+        let carrier = keyway_pipe::connect_with(url, &settings.socket, settings.tls.as_ref())
             .await
-            .map_err(|source| Error::Connect { url: url.to_string(), source: Arc::new(source) })?;
+            .map_err(|error| connect_error(url, error))?;
         let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
         let peer = Peer::new(sender, url.to_string(), host.clone());
         let config = ClientConfig {

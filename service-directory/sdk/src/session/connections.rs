@@ -38,7 +38,9 @@ impl Session {
                 return Ok(peer.clone());
             }
         }
-        let candidates = candidates(info, machine_id());
+        let mut candidates = candidates(info, machine_id());
+        // What cannot be verified is not connected to (H11).
+        candidates.retain(|url| self.0.settings.missing_for(url).is_none());
         if candidates.is_empty() {
             return Err(Error::Unreachable("No reachable endpoint was found for this service.".into()));
         }

@@ -11,11 +11,13 @@ use bytes::BytesMut;
 
 pub(crate) mod inproc;
 mod tcp;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
 pub use inproc::pair as inproc_pair;
 pub use tcp::TcpCarrier;
+pub use tls::TlsCarrier;
 #[cfg(unix)]
 pub use unix::UnixCarrier;
 
@@ -39,7 +41,7 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// Waits until writing may make progress.
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Writes a part of `slices`, in order, and says how many bytes were taken.
+    /// Writes a part of `slices`, in order, and says how many bytes were taken. The next call goes on with those that were not.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Ends the direction of writing: the peer reads the end of the stream after what was written (spec 1.15).
@@ -62,6 +64,8 @@ pub enum PeerAddress {
     Inproc,
     /// An Internet address.
     Tcp(SocketAddr),
+    /// An Internet address, with TLS.
+    Tls(SocketAddr),
     /// A Unix socket; the path is empty for the connecting side, which has no name.
     Unix(Box<str>),
 }
@@ -70,7 +74,7 @@ impl PeerAddress {
     /// The Internet address without its port: what caps and limits for each source count by.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Tcp(address) | Self::Tls(address) => Some(address.ip().to_canonical()),
             Self::Inproc | Self::Unix(_) => None,
         }
     }
@@ -86,6 +90,7 @@ impl fmt::Display for PeerAddress {
         match self {
             Self::Inproc => f.write_str("inproc"),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tls(address) => write!(f, "tcps://{address}"),
             Self::Unix(path) => write!(f, "unix://{path}"),
         }
     }

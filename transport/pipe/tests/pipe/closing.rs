@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use keyway_pipe::{Handler, QueueLimits, SendError, Sender, inproc_pair, pipe};
+use keyway_pipe::{QueueLimits, SendError, inproc_pair, pipe};
 use keyway_session::CloseReason;
-use keyway_wire::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::peer::{Echo, Recorder, against_raw, carriers, post};
+use crate::peer::{Echo, Impatient, Recorder, against_raw, carriers, post};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_before_closing_arrives_and_nothing_after() {
@@ -128,35 +127,6 @@ async fn a_peer_that_takes_nothing_does_not_hold_up_the_close() {
     let begun = Instant::now();
     assert!(matches!(record.closed().await, CloseReason::Local));
     assert!(begun.elapsed() >= Duration::from_millis(40));
-}
-
-/// Wants to be called at a time, and then closes.
-struct Impatient {
-    recorder: Recorder,
-    at: Instant,
-}
-
-impl Handler for Impatient {
-    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
-        self.recorder.on_frame(now, frame, sender)
-    }
-
-    fn max_payload(&self) -> u32 {
-        0
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        Some(self.at)
-    }
-
-    fn on_timeout(&mut self, now: Instant, _: &Sender) -> Result<(), CloseReason> {
-        assert!(now >= self.at);
-        Err(CloseReason::SlowConsumer)
-    }
-
-    fn on_closed(&mut self, reason: CloseReason) {
-        self.recorder.on_closed(reason);
-    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Pipes over real sockets, through the public interface only.
 
+mod certificates;
 mod closing;
 mod delivery;
 mod descriptors;
 mod peer;
 mod slow_consumers;
+mod tls;

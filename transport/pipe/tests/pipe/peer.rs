@@ -1,12 +1,15 @@
 //! The handlers and connections the tests use.
 
 use std::{
+    future::poll_fn,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
 use keyway_pipe::{
-    Carrier, Handler, Listener, QueueLimits, Sender, SocketOptions, TcpCarrier, connect, inproc_pair, pipe,
+    Carrier, Handler, Listener, QueueLimits, Sender, SocketOptions, TcpCarrier, TlsClient, TlsServer, connect,
+    connect_with, inproc_pair, pipe,
 };
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
@@ -16,6 +19,8 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::timeout,
 };
+
+use crate::certificates::self_signed;
 
 /// Nothing in these tests takes longer, unless it never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,6 +112,35 @@ impl Handler for Echo {
     fn on_closed(&mut self, _: CloseReason) {}
 }
 
+/// Wants to be called at a time, and then closes.
+pub(crate) struct Impatient {
+    pub(crate) recorder: Recorder,
+    pub(crate) at: Instant,
+}
+
+impl Handler for Impatient {
+    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
+        self.recorder.on_frame(now, frame, sender)
+    }
+
+    fn max_payload(&self) -> u32 {
+        0
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.at)
+    }
+
+    fn on_timeout(&mut self, now: Instant, _: &Sender) -> Result<(), CloseReason> {
+        assert!(now >= self.at);
+        Err(CloseReason::SlowConsumer)
+    }
+
+    fn on_closed(&mut self, reason: CloseReason) {
+        self.recorder.on_closed(reason);
+    }
+}
+
 /// A connected pair of each kind of carrier.
 pub(crate) async fn carriers() -> Vec<(Arc<dyn Carrier>, Arc<dyn Carrier>)> {
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +152,37 @@ pub(crate) async fn carriers() -> Vec<(Arc<dyn Carrier>, Arc<dyn Carrier>)> {
         let (there, here) = tokio::join!(connecting, listener.accept());
         pairs.push((there.unwrap(), here));
     }
+    pairs.push(tls_pair().await);
     pairs
+}
+
+async fn tls_pair() -> (Arc<dyn Carrier>, Arc<dyn Carrier>) {
+    let pair = self_signed(&["127.0.0.1"]);
+    let server = TlsServer::from_pem(&pair.certificate, &pair.key).unwrap();
+    let client = TlsClient::ca_pem(&pair.certificate).unwrap();
+    let options = SocketOptions::default();
+    let url = Url::parse("tcps://127.0.0.1:0");
+    let listener = Listener::bind_with(&url, &options, Some(&server)).await.unwrap();
+    let connecting = connect_with(listener.local_url(), &options, Some(&client));
+    let accepting = async {
+        let here = listener.accept().await;
+        let handshake = async {
+            let mut nothing = BytesMut::with_capacity(1);
+            loop {
+                poll_fn(|context| here.poll_read_ready(context)).await.unwrap();
+                let _ = here.try_read(&mut nothing);
+            }
+        };
+        // It is over for the server when it has read something else, or can write.
+        let over = poll_fn(|context| here.poll_write_ready(context));
+        tokio::select! {
+            () = handshake => {}
+            over = over => over.unwrap(),
+        }
+        here
+    };
+    let (there, here) = tokio::join!(connecting, accepting);
+    (there.unwrap(), here)
 }
 
 /// A pipe on one end of a TCP connection, and the bare other end.
