@@ -3,7 +3,7 @@
 use clap::Args;
 use keyway::Session;
 
-use crate::stop::Stop;
+use crate::{stop::Stop, tls::TlsArgs};
 
 /// The directory, and who asks.
 #[derive(Debug, Clone, Args)]
@@ -17,16 +17,18 @@ pub(crate) struct ConnectionArgs {
     /// Token of the user
     #[arg(long, env = "KEYWAY_TOKEN", hide_env_values = true, requires = "user")]
     token: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 impl ConnectionArgs {
     /// Connects.
-    pub(crate) async fn connect(&self) -> keyway::Result<Session> {
-        let mut builder = Session::builder();
+    pub(crate) async fn connect(&self) -> anyhow::Result<Session> {
+        let mut builder = self.tls.apply(Session::builder())?;
         if let (Some(user), Some(token)) = (&self.user, &self.token) {
             builder = builder.credentials(user, token);
         }
-        builder.connect(&self.qi_url).await
+        Ok(builder.connect(&self.qi_url).await?)
     }
 
     /// Connects and runs a command's work, until it is done or the user has seen enough.

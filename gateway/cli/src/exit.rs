@@ -13,8 +13,10 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     }
     eprintln!("keyway: {error:#}");
     match error.downcast_ref::<Error>() {
-        Some(Error::Connect { .. } | Error::Timeout { .. } | Error::Unreachable(_)) => ExitCode::from(3),
-        Some(Error::Url(_) | Error::Listen { .. }) => ExitCode::from(2),
+        Some(Error::Connect { .. } | Error::Tls { .. } | Error::Timeout { .. } | Error::Unreachable(_)) => {
+            ExitCode::from(3)
+        }
+        Some(Error::Url(_) | Error::TlsSettings(_) | Error::Listen { .. }) => ExitCode::from(2),
         _ if error.is::<Usage>() => ExitCode::from(2),
         _ => ExitCode::from(1),
     }

@@ -12,6 +12,7 @@ mod output;
 mod selection;
 mod serve;
 mod stop;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -2,14 +2,15 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context;
 use clap::Args;
-use keyway::{Directory, DirectoryBuilder};
+use keyway::{Directory, DirectoryBuilder, TlsServer};
 
-use crate::stop::Stop;
+use crate::{exit::Usage, stop::Stop};
 
 /// Settings of a directory.
 #[derive(Debug, Args)]
@@ -23,6 +24,15 @@ pub(crate) struct ServeArgs {
         default_value = "tcp://127.0.0.1:9559"
     )]
     listen: Vec<String>,
+    /// Certificate chain (PEM), which listening on tcps and tcpsm needs
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Certificates (PEM) of clients, or of those who issue them, which listening on tcpsm needs
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    client_ca: Option<PathBuf>,
     /// Let any session change any service, as libqi does. Not where strangers may connect
     #[arg(long)]
     permissive: bool,
@@ -66,15 +76,27 @@ impl ServeArgs {
         })
     }
 
+    fn tls(&self) -> anyhow::Result<Option<TlsServer>> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
+        let server = TlsServer::from_files(cert, key).and_then(|server| match &self.client_ca {
+            Some(file) => server.client_ca_file(file),
+            None => Ok(server),
+        });
+        Ok(Some(server.map_err(|error| Usage(error.to_string()))?))
+    }
+
     fn builder(self) -> anyhow::Result<DirectoryBuilder> {
         let timeout = Duration::try_from_secs_f64(self.authentication_timeout)
             .context("--authentication-timeout is a number of seconds, such as 10")?;
-        let builder = Directory::builder()
+        let mut builder = Directory::builder()
             .permissive(self.permissive)
             .authentication_timeout(timeout)
             .unauthenticated_per_source(self.max_unauthenticated)
             .max_payload(self.max_payload)
             .queue_bytes(self.queue_bytes);
+        if let Some(tls) = self.tls()? {
+            builder = builder.tls(tls);
+        }
         Ok(self.listen.into_iter().fold(builder, DirectoryBuilder::listen))
     }
 }

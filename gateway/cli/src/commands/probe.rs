@@ -1,29 +1,30 @@
 //! `keyway probe`: what listens at a URL.
 
 use std::{
-    io,
+    future::poll_fn,
+    io::{self, IoSlice},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use clap::Args;
-use keyway::{CapabilityMap, Error};
+use keyway::{CapabilityMap, Error, Session, TlsClient};
+use keyway_pipe::{Carrier, SocketOptions};
 use keyway_session::{ClientConfig, Connection, Input};
 use keyway_wire::{FrameDecoder, FrameLimits, Url};
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
-};
 
 use crate::{
     exit::Usage,
     output::{self, coloured},
+    tls::TlsArgs,
 };
 
 const EXAMPLES: &str = "Examples:
   keyway probe tcp://robot:9559
   keyway probe robot                 missing parts are tcp and port 9559
+  keyway probe --pin robot.pem tcps://robot:9503
   keyway probe --json robot
 
 Exit status: 0 a service directory or service host that lets anybody in, 1 something else, 3 nothing.";
@@ -40,6 +41,8 @@ pub(crate) struct ProbeArgs {
     /// JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// What was found out.
@@ -65,15 +68,16 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     let patience = Duration::try_from_secs_f64(args.timeout)
         .map_err(|_| Usage("--timeout is a number of seconds, such as 3".to_owned()))?;
     let url = Url::parse(&args.url).with_connect_defaults();
+    let tls = args.tls.client()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let finding = runtime.block_on(async {
-        let finding = match tokio::time::timeout(patience, knock(&url)).await {
+        let finding = match tokio::time::timeout(patience, knock(&url, tls.as_ref())).await {
             Ok(finding) => finding?,
             Err(_) => Finding::Silent,
         };
-        anyhow::Ok(count_services(finding, &url).await)
+        anyhow::Ok(count_services(finding, &url, tls).await)
     })?;
-    let report = Report::new(&finding, &url);
+    let report = Report::new(&finding, &url, &args.tls.words());
     if args.json {
         println!("{}", report.json(&finding, &url));
     } else {
@@ -86,29 +90,72 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<()> {
 }
 
 /// Connects, says the first words of QiMessaging (spec 5.1) and listens for an answer.
-async fn knock(url: &Url) -> anyhow::Result<Finding> {
-    let nothing = |source: io::Error| Error::Connect { url: url.to_string(), source: source.into() };
-    match (url.scheme.as_deref(), url.host.as_deref(), url.port) {
-        (Some("tcp" | "tcps" | "tcpsm" | "http" | "https"), Some(host), Some(port)) => {
-            converse(TcpStream::connect((host, port)).await.map_err(nothing)?).await
-        }
-        (Some("unix"), Some(path), _) => converse(UnixStream::connect(path).await.map_err(nothing)?).await,
-        _ => Err(Usage(format!("{url} is not a URL to probe; tcp://host:port and unix:///path are")).into()),
+async fn knock(url: &Url, tls: Option<&TlsClient>) -> anyhow::Result<Finding> {
+    let with_tls = url.is_tls() && tls.is_some();
+    let to = match url.scheme.as_deref() {
+        Some("tcp" | "unix") => url.clone(),
+        Some("tcps" | "tcpsm") if with_tls => url.clone(),
+        // Without settings only as far as to see that TLS is spoken there.
+        Some("tcps" | "tcpsm" | "http" | "https") => Url { scheme: Some("tcp".to_owned()), ..url.clone() },
+        _ => Url::default(),
+    };
+    if !to.is_valid() {
+        return Err(Usage(format!("{url} is not a URL to probe; tcp://host:port and unix:///path are")).into());
+    }
+    if let Some(missing) = tls.and_then(|tls| keyway_pipe::missing_tls(&to, Some(tls))) {
+        return Err(Error::TlsSettings(missing).into());
+    }
+    let options = SocketOptions::from_environment();
+    let carrier = keyway_pipe::connect_with(&to, &options, tls).await.map_err(|error| connect_error(url, error))?;
+    converse(&carrier).await
+}
+
+fn connect_error(url: &Url, source: io::Error) -> Error {
+    let url = url.to_string();
+    match source.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(error) => Error::Tls { url, source: Clone::clone(error) },
+        None => Error::Connect { url, source: source.into() },
     }
 }
 
-async fn converse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> anyhow::Result<Finding> {
+/// Reads what has come; 0 bytes at the end, however it ended.
+async fn receive(carrier: &Arc<dyn Carrier>, buffer: &mut BytesMut) -> usize {
+    buffer.reserve(READ);
+    loop {
+        if poll_fn(|context| carrier.poll_read_ready(context)).await.is_err() {
+            return 0;
+        }
+        match carrier.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            outcome => return outcome.unwrap_or_default(),
+        }
+    }
+}
+
+async fn send(carrier: &Arc<dyn Carrier>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        poll_fn(|context| carrier.poll_write_ready(context)).await?;
+        match carrier.try_write_vectored(&[IoSlice::new(bytes)]) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn converse(carrier: &Arc<dyn Carrier>) -> anyhow::Result<Finding> {
     let now = Instant::now();
     let mut connection = Connection::client(ClientConfig::default(), now);
     let mut first = BytesMut::new();
     connection.start(now, &mut |frame| frame.encode_into(&mut first));
     // A peer that hangs up before reading may have said why.
-    let _ = stream.write_all(&first).await;
+    let _ = send(carrier, &first).await;
     let mut buffer = BytesMut::new();
     let mut is_greeting = true;
     let mut decoder = FrameDecoder::new(FrameLimits { max_payload: LARGEST_ANSWER });
     loop {
-        let count = stream.read_buf(&mut buffer).await.unwrap_or_default();
+        let count = receive(carrier, &mut buffer).await;
         if count == 0 {
             return Ok(if buffer.is_empty() { Finding::HungUp } else { foreign(&buffer) });
         }
@@ -151,10 +198,12 @@ fn foreign(bytes: &[u8]) -> Finding {
 }
 
 /// A directory says how many services it has; a service host cannot.
-async fn count_services(finding: Finding, url: &Url) -> Finding {
+async fn count_services(finding: Finding, url: &Url, tls: Option<TlsClient>) -> Finding {
     match finding {
         Finding::Open { capabilities, .. } => {
-            let session = keyway::Session::connect(&url.to_string()).await;
+            let builder = Session::builder();
+            let builder = if let Some(tls) = tls { builder.tls(tls) } else { builder };
+            let session = builder.connect(&url.to_string()).await;
             let services = match session {
                 Ok(session) => session.services().await.ok().map(|services| services.len()),
                 Err(_) => None,
@@ -174,12 +223,12 @@ struct Report {
 }
 
 impl Report {
-    fn new(finding: &Finding, url: &Url) -> Self {
+    fn new(finding: &Finding, url: &Url, tls: &str) -> Self {
         let (kind, what, next) = match finding {
             Finding::Open { services: Some(count), .. } => (
                 "directory",
                 format!("a QiMessaging service directory with {count} services, open to anybody"),
-                format!("keyway info --qi-url {url}"),
+                format!("keyway info {tls}--qi-url {url}"),
             ),
             Finding::Open { services: None, .. } => (
                 "host",
@@ -189,14 +238,14 @@ impl Report {
             Finding::Closed { reason, .. } => (
                 "refused",
                 format!("a QiMessaging server that wants to know who asks: {reason}"),
-                format!("keyway info --qi-url {url} --user nao --token TOKEN"),
+                format!("keyway info {tls}--qi-url {url} --user nao --token TOKEN"),
             ),
             Finding::Tls => {
-                let tls = url.to_string().replacen("tcp://", "tcps://", 1);
+                let secure = url.to_string().replacen("tcp://", "tcps://", 1);
                 (
                     "tls",
                     "a TLS server, probably a robot's or a gateway's secure door".to_owned(),
-                    format!("keyway probe {tls}"),
+                    format!("keyway probe --pin SHA256|FILE {secure}"),
                 )
             }
             Finding::Http(line) => {
@@ -215,7 +264,7 @@ impl Report {
             Finding::Silent => (
                 "silent",
                 "something that takes connections and says nothing".to_owned(),
-                format!("keyway probe --timeout 30 {url}"),
+                format!("keyway probe {tls}--timeout 30 {url}"),
             ),
         };
         Self { kind, what, next }
@@ -268,6 +317,8 @@ fn authority(url: &Url) -> String {
 
 /// First bytes of every frame (spec 2.1).
 const MAGIC: [u8; 4] = [0x42, 0xde, 0xad, 0x42];
+/// What is read at once, in bytes.
+const READ: usize = 4096;
 /// Enough for a capability map.
 const LARGEST_ANSWER: u32 = 64 * 1024;
 /// How much of a foreign greeting is shown, in bytes.
