@@ -133,7 +133,8 @@ impl SessionBuilder {
         self
     }
 
-    /// The certificate of the session's own listeners on `tcps` and `tcpsm` (spec 11.8).
+    /// The certificate of the session's own listeners on `tcps` and `tcpsm` (spec 11.8), which [`Session::listen`] opens. The one
+    /// that a first registration opens by itself is plain TCP on the loopback interface, as libqi's.
     pub fn listener_tls(mut self, settings: TlsServer) -> Self {
         self.settings.listener_tls = Some(settings);
         self

@@ -119,8 +119,9 @@ impl Carrier for TlsCarrier {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state.lock();
         // Answers of the TLS library's own: handshake, alerts, new keys.
-        while state.tls.wants_write() && !state.flush(&self.tcp)? {
-            if self.tcp.poll_write_ready(context)?.is_pending() {
+        // That they cannot be written is for who writes to say: what the peer has said before it went away is read.
+        while let Ok(false) = state.flush(&self.tcp) {
+            if !matches!(self.tcp.poll_write_ready(context), Poll::Ready(Ok(()))) {
                 break;
             }
         }
@@ -268,10 +269,9 @@ impl State {
             scratch::ENCRYPTED.put(encrypted);
         }
         // The answers: of the handshake, or an alert that says what was wrong.
-        match self.flush(tcp) {
-            Err(error) if self.failure.is_none() => Err(error),
-            _ => Ok(()),
-        }
+        // That they cannot be written is seen by who reads on or writes.
+        let _ = self.flush(tcp);
+        Ok(())
     }
 
     /// Decrypts as much as there is room for, and says how much that was.
