@@ -31,7 +31,8 @@ async fn h10_a_peer_that_does_not_read_is_closed_and_others_are_not() {
     }
     assert_eq!(refused, Some(SendError::SlowConsumer));
     assert!(matches!(record.closed().await, CloseReason::SlowConsumer));
-    assert_eq!(slow_consumers_closed(), before + 1);
+    // Of the whole process, in which other tests run.
+    assert!(slow_consumers_closed() > before);
     assert_eq!(stalled.queued_bytes(), 0);
     healthy.send_shared(event.clone()).unwrap();
     raw.read_exact(&mut received).await.unwrap();
