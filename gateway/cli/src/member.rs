@@ -22,22 +22,6 @@ impl FromStr for Member {
     }
 }
 
-/// Whether `text` matches `pattern`, in which `*` stands for anything.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<_> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 /// Whether tools show a name only when asked to (spec 6.4).
 pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('_')
@@ -52,20 +36,5 @@ mod tests {
         let member: Member = "Robot.add::(ii)".parse().unwrap();
         assert_eq!((member.service.as_str(), member.name.as_str()), ("Robot", "add::(ii)"));
         assert!("Robot".parse::<Member>().is_err() && ".x".parse::<Member>().is_err());
-    }
-
-    #[test]
-    fn stars_stand_for_anything() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("AL*", "ALMotion", true),
-            ("*ion", "ALMotion", true),
-            ("A*o*n", "ALMotion", true),
-            ("AL", "ALMotion", false),
-            ("*x*", "ALMotion", false),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! Finding what patterns such as `AL*.position*` mean.
 
 use keyway::{MetaObject, Proxy, ServiceInfo, Session};
+use keyway_history::audit::Glob;
 
 use crate::{
     exit::Usage,
-    member::{Member, is_hidden, matches},
+    member::{Member, is_hidden},
 };
 
 /// Which kind of member is meant.
@@ -64,7 +65,7 @@ pub(crate) fn is_pattern(text: &str) -> bool {
 
 /// Whether `text` is meant: hidden names only when asked for, or when named in full.
 pub(crate) fn is_meant(pattern: &str, text: &str, hidden: bool) -> bool {
-    pattern == text || (matches(pattern, text) && (hidden || !is_hidden(text)))
+    pattern == text || (Glob::from(pattern).matches(text) && (hidden || !is_hidden(text)))
 }
 
 /// The services that any of the patterns means, by id. A name that is not there is an error; a pattern may mean nothing.
@@ -86,9 +87,10 @@ pub(crate) async fn services(session: &Session, patterns: &[String], hidden: boo
 
 /// The members of an object that a pattern means; those every object has count as hidden.
 pub(crate) fn members_of(service: &str, proxy: &Proxy, pattern: &str, kind: Kind, hidden: bool) -> Vec<Found> {
+    let glob = Glob::from(pattern);
     let meant = |id: u32, name: &str, full: &str| {
         let shown = hidden || (id >= FIRST_OWN && !is_hidden(name));
-        pattern == name || pattern == full || (shown && (matches(pattern, name) || matches(pattern, full)))
+        pattern == name || pattern == full || (shown && (glob.matches(name) || glob.matches(full)))
     };
     let members = kind.members(&proxy.metaobject()).into_iter();
     let found = members.filter(|(id, name, full)| meant(*id, name, full));

@@ -25,11 +25,17 @@ impl Glob {
     }
 }
 
+impl From<&str> for Glob {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl FromStr for Glob {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
+        Ok(Self::from(text))
     }
 }
 
