@@ -191,7 +191,7 @@ impl Connection {
     fn pump(&mut self, handler: &mut impl Handler, context: &mut Context<'_>) -> Result<(), CloseReason> {
         let mut progress = self.poll_write(None, context)?;
         for _ in 0..READS_PER_TURN {
-            if self.is_congested(progress) {
+            if self.is_congested(progress) || handler.poll_ready(context).is_pending() {
                 return self.poll_alarm(handler, context);
             }
             match self.carrier.poll_read_ready(context) {

@@ -1,6 +1,9 @@
 //! What a driver pumps.
 
-use std::time::Instant;
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use keyway_session::CloseReason;
 use keyway_wire::Frame;
@@ -20,10 +23,17 @@ pub trait Handler: Send {
     /// All frames of one read have been handed over; what is sent now still leaves with them.
     fn on_batch_end(&mut self) {}
 
+    /// Whether more frames may be handed over. While it is pending nothing is read, which holds up the peer; the handler
+    /// has the task woken when that changes, for instance by [`Sender::poll_room`] of a pipe that it passes frames on to.
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// The largest payload accepted at present (spec 2.8). Asked before each frame: authentication raises it.
     fn max_payload(&self) -> u32;
 
-    /// When [`on_timeout`](Self::on_timeout) wants to be called. Asked after each call of another method.
+    /// When [`on_timeout`](Self::on_timeout) wants to be called. Asked after each call of another method, and after
+    /// [`Sender::wake`].
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }

@@ -48,7 +48,8 @@ fn a_cancel_and_its_answer_name_the_call() {
     let call = server.feed(conversation[0].frame.clone());
     assert!(matches!(call, Ok(Input::Call(frame)) if frame == conversation[0].frame));
     match server.feed(conversation[1].frame.clone()) {
-        Ok(Input::Cancel { service, object, call }) => {
+        Ok(Input::Cancel { call, frame }) => {
+            let (service, object) = (frame.header.service, frame.header.object);
             let header = conversation[0].frame.header;
             assert_eq!((service, object, call), (header.service, header.object, header.id));
         }

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::Waker,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -94,6 +94,8 @@ struct State {
     /// Lone frames written since the driver's last turn.
     lone: u8,
     driver: Option<Waker>,
+    /// Those who wait for room in the queue, of other pipes.
+    waiting: Vec<Waker>,
     /// The driver has been woken and has not had its turn yet.
     notified: bool,
     closing: Closing,
@@ -151,6 +153,7 @@ impl Sender {
                 bursts: false,
                 lone: 0,
                 driver: None,
+                waiting: Vec::new(),
                 notified: false,
                 closing: Closing::Open,
             }),
@@ -214,6 +217,24 @@ impl Sender {
     /// Bytes that wait to be written.
     pub fn queued_bytes(&self) -> usize {
         self.0.state.lock().queued
+    }
+
+    /// Waits until fewer than `bytes` wait to be written, or the pipe closes: for who reads from one pipe what this one is
+    /// to write, and has to hold up its own peer rather than fill this one's queue.
+    pub fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        let mut state = self.0.state.lock();
+        if state.queued < bytes || !matches!(state.closing, Closing::Open) {
+            return Poll::Ready(());
+        }
+        if !state.waiting.iter().any(|waiting| waiting.will_wake(context.waker())) {
+            state.waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Has the driver ask its handler again, for the time above all: something has changed that no frame tells.
+    pub fn wake(&self) {
+        wake(self.0.state.lock());
     }
 
     /// The connection's number in this process.
@@ -297,8 +318,10 @@ impl Sender {
         let mut state = self.0.state.lock();
         let closing = std::mem::replace(&mut state.closing, Closing::Ended);
         let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
+        let waiting = std::mem::take(&mut state.waiting);
         state.queued = 0;
         drop(state);
+        waiting.into_iter().for_each(Waker::wake);
         // The last owner of a socket closes it: a system call, not to be made with the lock held.
         drop(dropped);
         match closing {
@@ -347,6 +370,10 @@ impl Sender {
             }
             state.carrier = Some(carrier);
             state.queued -= written;
+            if written > 0 || outcome.is_err() {
+                // They look for themselves whether it is enough.
+                state.waiting.drain(..).for_each(Waker::wake);
+            }
             if let Err(error) = outcome {
                 // The driver finds the queue empty, and the reason.
                 state.queue = Queue::default();
@@ -395,6 +422,7 @@ impl State {
 
     fn close(&mut self, reason: CloseReason) {
         self.closing = Closing::Asked(reason);
+        self.waiting.drain(..).for_each(Waker::wake);
     }
 
     fn waker_to_wake(&mut self) -> Option<Waker> {

@@ -62,12 +62,10 @@ pub enum Input {
     Post(Frame),
     /// The caller does not want the answer of a call any more (8.5).
     Cancel {
-        /// The service called.
-        service: ServiceId,
-        /// The object called.
-        object: ObjectId,
         /// The call.
         call: MessageId,
+        /// The frame that says so, addressed as the call was.
+        frame: Frame,
     },
     /// A Reply, Error or Canceled.
     Answer(Frame),
@@ -195,11 +193,7 @@ impl Connection {
                 Input::None
             }
             MessageKind::Cancel => match frame.payload_bytes().first_chunk() {
-                Some(call) => Input::Cancel {
-                    service: header.service,
-                    object: header.object,
-                    call: MessageId(u32::from_le_bytes(*call)),
-                },
+                Some(call) => Input::Cancel { call: MessageId(u32::from_le_bytes(*call)), frame },
                 None => Input::None,
             },
             MessageKind::Unknown(_) => Input::None,
