@@ -7,7 +7,7 @@ use keyway_wire::Endpoint;
 use crate::DirectoryError;
 
 /// The absolute endpoints of a registration, checked, sorted, each once.
-pub(crate) fn absolute(given: &[String], limit: usize) -> Result<BTreeSet<Endpoint>, DirectoryError> {
+pub fn absolute(given: &[String], limit: usize) -> Result<BTreeSet<Endpoint>, DirectoryError> {
     if given.len() > limit {
         return Err(DirectoryError::TooMany { what: "endpoints of one service", limit });
     }
@@ -23,7 +23,7 @@ pub(crate) fn absolute(given: &[String], limit: usize) -> Result<BTreeSet<Endpoi
 
 /// What a client is told: with `others`, also that it can come through every service whose endpoints are all among
 /// these. Services without endpoints lead nowhere and do not count (H7).
-pub(crate) fn shown<'a>(
+pub fn shown<'a>(
     own: &BTreeSet<Endpoint>,
     others: impl Iterator<Item = (&'a str, &'a BTreeSet<Endpoint>)>,
 ) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! [`Registry`] decides who may register, change and see what. It knows connections as [`Owner`]s and answers with
 //! [`Change`]s that its user announces; the SDK makes a service of it.
 
-mod endpoints;
+pub mod endpoints;
 mod error;
 mod registry;
 

@@ -56,7 +56,7 @@ impl CallContext {
     }
 
     /// Whether the caller shares the capability to follow relative endpoints (spec 5.3).
-    pub(crate) fn relative_endpoints(&self) -> bool {
+    pub fn relative_endpoints(&self) -> bool {
         match &self.exchange {
             Exchange::Peer { peer, .. } => peer.shared().relative_endpoint_uri,
             Exchange::Loopback(_) => true,

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, sync::Weak, time::Duration};
 
 use keyway_directory::{Change, DirectoryConfig, DirectoryError, Owner, Registry};
-use keyway_pipe::{ConnectionId, QueueLimits, SocketOptions, TlsServer};
-use keyway_session::CapabilityMap;
+use keyway_pipe::{ConnectionId, TlsServer};
 use keyway_value::{QiString, ServiceId, ServiceInfo};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -47,19 +46,7 @@ pub struct DirectoryBuilder {
 impl Directory {
     /// Starts with the defaults: ownership enforced, 10 s and 64 KiB before authentication, 256 MiB payloads.
     pub fn builder() -> DirectoryBuilder {
-        DirectoryBuilder {
-            urls: Vec::new(),
-            permissive: false,
-            serving: ServingSettings {
-                capabilities: CapabilityMap::from_environment(),
-                authentication_timeout: Duration::from_secs(10),
-                unauthenticated_per_source: 1024,
-                max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
-                queue: QueueLimits::default(),
-                socket: SocketOptions::from_environment(),
-                tls: None,
-            },
-        }
+        DirectoryBuilder { urls: Vec::new(), permissive: false, serving: ServingSettings::default() }
     }
 
     /// Where it listens, with the ports it got.

@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Serves a Call: answered exactly once (8.1), in place if the method is done at once.
-pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame) {
+pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
     let header = frame.header;
-    let Some(object) = peer.find(header.service, header.object) else {
+    let Some(object) = find(peer, &header, main) else {
         return send(peer, Frame::error_to(&header, errors::CALL_NOT_HANDLED));
     };
     if header.action == ActionId::TERMINATE && header.object != ObjectId::MAIN {
@@ -60,9 +60,9 @@ pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame) {
 }
 
 /// Serves a Post: runs a method without an answer, or emits a signal (8.3, 9.2). Errors are lost, as the protocol has it.
-pub(crate) fn post(peer: &Arc<Peer>, frame: &Frame) {
+pub(crate) fn post(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
     let header = frame.header;
-    let Some(object) = peer.find(header.service, header.object) else { return };
+    let Some(object) = find(peer, &header, main) else { return };
     if header.action == ActionId::TERMINATE && header.object != ObjectId::MAIN {
         peer.terminate(header.service, header.object);
         return;
@@ -82,6 +82,14 @@ pub(crate) fn post(peer: &Arc<Peer>, frame: &Frame) {
     match Request::read(&object, frame, context) {
         Ok(request) => request.run(&object, header.action).detach(),
         Err(error) => tracing::debug!(%error, action = %header.action, "a post was dropped"),
+    }
+}
+
+/// The object that a message is for.
+fn find(peer: &Peer, header: &Header, main: Option<&Object>) -> Option<Object> {
+    match main {
+        Some(main) if header.object == ObjectId::MAIN => Some(main.clone()),
+        _ => peer.find(header.service, header.object),
     }
 }
 

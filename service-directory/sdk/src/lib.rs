@@ -39,6 +39,7 @@ mod dispatch;
 mod error;
 mod event_queue;
 mod exchange;
+pub mod front;
 mod host;
 mod hub;
 mod machine_id;
@@ -67,6 +68,7 @@ pub use crate::{
     context::CallContext,
     directory::{Directory, DirectoryBuilder},
     error::{Error, Result},
+    machine_id::machine_id,
     object::{IntoObject, Object, ObjectBuilder, Service},
     property::Property,
     proxy::Proxy,

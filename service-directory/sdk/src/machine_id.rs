@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// The UUID text in libqi's own file, created on first use, so that a libqi program on this machine sees loopback
 /// endpoints as its own. Where the file can be neither read nor written, one is made up for the life of this process.
-pub(crate) fn machine_id() -> &'static str {
+pub fn machine_id() -> &'static str {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(|| match file() {
         Some(path) => load_or_create(&path),

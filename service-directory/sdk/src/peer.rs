@@ -4,11 +4,14 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, OnceLock, Weak},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use keyway_pipe::{ConnectionId, Handler, Sender};
-use keyway_session::{BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities};
+use keyway_session::{
+    AuthOutcome, BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities,
+};
 use keyway_value::{ActionId, Link, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{Flags, Frame, Header, MessageIds, MessageKind};
 use parking_lot::Mutex;
@@ -18,6 +21,7 @@ use crate::{
     Error, Result, dispatch,
     event_queue::{Event, EventQueue},
     exchange::{Exchange, Passing},
+    front::{Local, Verdict, Warden},
     host::Host,
     hub::Hub,
     object::Object,
@@ -249,6 +253,33 @@ impl Peer {
         self.bound.lock().get(service, object).cloned()
     }
 
+    /// Does what a message asks for: runs a method, answers a waiting call, hands an event to its listeners. `main` stands for the
+    /// service's main object where it is not the host's.
+    pub(crate) fn serve(self: &Arc<Self>, input: Input, main: Option<&Object>) {
+        match input {
+            Input::Call(frame) => dispatch::call(self, &frame, main),
+            Input::Post(frame) => dispatch::post(self, &frame, main),
+            Input::Cancel { call, .. } => {
+                if let Some(cancel) = self.running.lock().cancel(call) {
+                    let _ = cancel.send(());
+                }
+            }
+            Input::Answer(frame) => {
+                let waiter = self.calls.lock().complete(&frame.header);
+                if let Some(waiter) = waiter {
+                    let answer = match frame.header.kind {
+                        MessageKind::Error => Err(Error::Remote(keyway_session::errors::text_of(&frame))),
+                        MessageKind::Canceled => Err(Error::Canceled),
+                        _ => Ok(frame),
+                    };
+                    let _ = waiter.send(answer);
+                }
+            }
+            Input::Event(frame) => self.deliver(&frame),
+            _ => {}
+        }
+    }
+
     pub(crate) fn remember_hub(&self, hub: &Arc<Hub>) {
         let mut hubs = self.hubs.lock();
         let known = hubs.iter().any(|other| std::ptr::eq(other.as_ptr(), Arc::as_ptr(hub)));
@@ -313,11 +344,25 @@ pub(crate) struct PeerHandler {
     connection: Connection,
     peer: Arc<Peer>,
     permit: Option<keyway_pipe::ConnectionPermit>,
+    guarded: Option<Guarded>,
+}
+
+/// A connection that somebody watches over.
+pub(crate) struct Guarded {
+    pub(crate) warden: Box<dyn Warden>,
+    /// What has been decided about the client, and not yet been told to it.
+    pub(crate) verdict: Arc<Mutex<Option<AuthOutcome>>>,
 }
 
 impl PeerHandler {
     pub(crate) fn new(connection: Connection, peer: Arc<Peer>, permit: Option<keyway_pipe::ConnectionPermit>) -> Self {
-        Self { connection, peer, permit }
+        Self { connection, peer, permit, guarded: None }
+    }
+
+    /// With somebody who sees every message first.
+    pub(crate) fn guarded(mut self, warden: Box<dyn Warden>) -> Self {
+        self.guarded = Some(Guarded { warden, verdict: Arc::default() });
+        self
     }
 
     /// Sends what the state machine wants sent before anything has arrived.
@@ -330,38 +375,62 @@ impl PeerHandler {
     fn opened(&mut self) {
         self.permit = None;
         self.peer.open(self.connection.shared());
+        if let Some(guarded) = &mut self.guarded {
+            guarded.warden.opened(self.connection.remote_capabilities());
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, now: Instant, input: Input) -> std::result::Result<(), CloseReason> {
+        match input {
+            Input::None => Ok(()),
+            Input::Opened => {
+                self.opened();
+                Ok(())
+            }
+            Input::Authenticate(request) => {
+                if let Some(Guarded { warden, verdict }) = &mut self.guarded {
+                    warden.judge(request, Verdict::new(verdict.clone(), self.peer.sender.clone()));
+                }
+                Ok(())
+            }
+            input => {
+                match &mut self.guarded {
+                    Some(Guarded { warden, .. }) => {
+                        if let Some(Local { input, object }) = warden.on_message(now, input)? {
+                            self.peer.serve(input, object.as_ref());
+                        }
+                    }
+                    None => self.peer.serve(input, None),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn verdict(&self) -> Option<AuthOutcome> {
+        self.guarded.as_ref().and_then(|guarded| guarded.verdict.lock().take())
     }
 }
 
 impl Handler for PeerHandler {
-    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
+    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> std::result::Result<(), CloseReason> {
         // Sending only fails when the connection is closing, and then `on_closed` follows.
         let input = self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))?;
-        match input {
-            Input::None => {}
-            Input::Opened => self.opened(),
-            Input::Call(frame) => dispatch::call(&self.peer, &frame),
-            Input::Post(frame) => dispatch::post(&self.peer, &frame),
-            Input::Cancel { call, .. } => {
-                if let Some(cancel) = self.peer.running.lock().cancel(call) {
-                    let _ = cancel.send(());
-                }
-            }
-            Input::Answer(frame) => {
-                let waiter = self.peer.calls.lock().complete(&frame.header);
-                if let Some(waiter) = waiter {
-                    let answer = match frame.header.kind {
-                        MessageKind::Error => Err(Error::Remote(keyway_session::errors::text_of(&frame))),
-                        MessageKind::Canceled => Err(Error::Canceled),
-                        _ => Ok(frame),
-                    };
-                    let _ = waiter.send(answer);
-                }
-            }
-            Input::Event(frame) => self.peer.deliver(&frame),
-            _ => {}
+        self.take(now, input)
+    }
+
+    fn on_batch_end(&mut self) {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.warden.on_batch_end();
         }
-        Ok(())
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.guarded {
+            Some(guarded) => guarded.warden.poll_ready(context),
+            None => Poll::Ready(()),
+        }
     }
 
     fn max_payload(&self) -> u32 {
@@ -369,14 +438,33 @@ impl Handler for PeerHandler {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        let own = self.connection.poll_timeout();
+        match &self.guarded {
+            // A verdict is to be told at once.
+            Some(guarded) if !self.connection.is_open() && guarded.verdict.lock().is_some() => Some(Instant::now()),
+            Some(guarded) => [own, guarded.warden.poll_timeout()].into_iter().flatten().min(),
+            None => own,
+        }
     }
 
-    fn on_timeout(&mut self, now: Instant, sender: &Sender) -> Result<(), CloseReason> {
+    fn on_timeout(&mut self, now: Instant, sender: &Sender) -> std::result::Result<(), CloseReason> {
+        if let Some(outcome) = self.verdict() {
+            let inputs = self.connection.authenticate(now, outcome, &mut |frame| _ = sender.send(frame))?;
+            for input in inputs {
+                self.take(now, input)?;
+            }
+            self.on_batch_end();
+        }
+        if let Some(guarded) = &mut self.guarded {
+            guarded.warden.on_timeout(now)?;
+        }
         self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))
     }
 
     fn on_closed(&mut self, reason: CloseReason) {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.warden.closed(&reason);
+        }
         self.peer.end(&reason);
     }
 }

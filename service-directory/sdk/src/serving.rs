@@ -17,12 +17,13 @@ use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     Error, Result,
+    front::{Client, Guard},
     host::Host,
     peer::{Peer, PeerHandler},
 };
 
 /// How connections are served.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ServingSettings {
     pub(crate) capabilities: CapabilityMap,
     pub(crate) authentication_timeout: Duration,
@@ -31,6 +32,29 @@ pub(crate) struct ServingSettings {
     pub(crate) queue: QueueLimits,
     pub(crate) socket: SocketOptions,
     pub(crate) tls: Option<TlsServer>,
+    /// Who watches over the connections, where these are strangers'.
+    pub(crate) guard: Option<Arc<dyn Guard>>,
+}
+
+impl Default for ServingSettings {
+    fn default() -> Self {
+        Self {
+            capabilities: CapabilityMap::from_environment(),
+            authentication_timeout: Duration::from_secs(10),
+            unauthenticated_per_source: 1024,
+            max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
+            queue: QueueLimits::default(),
+            socket: SocketOptions::from_environment(),
+            tls: None,
+            guard: None,
+        }
+    }
+}
+
+impl fmt::Debug for ServingSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServingSettings").field("max_payload", &self.max_payload).finish_non_exhaustive()
+    }
 }
 
 /// One open listener and the connections it accepted.
@@ -141,15 +165,31 @@ fn serve(
 ) {
     let address = carrier.peer().to_string();
     let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
-    let peer = Peer::new(sender.clone(), address, host.clone());
+    let peer = Peer::new(sender.clone(), address.clone(), host.clone());
+    let warden = match &settings.guard {
+        Some(guard) => match guard.admit(&Client::new(peer.clone())) {
+            Some(warden) => Some(warden),
+            None => return,
+        },
+        None => None,
+    };
+    let authentication = match &settings.guard {
+        Some(guard) if guard.authenticates() => ServerAuthentication::Deferred { version: AUTHENTICATION_VERSION },
+        _ => ServerAuthentication::None,
+    };
     let config = ServerConfig {
         capabilities: settings.capabilities.clone(),
-        authentication: ServerAuthentication::None,
+        authentication,
         authentication_timeout: settings.authentication_timeout,
         max_payload: settings.max_payload,
+        remote_endpoint: address,
         ..ServerConfig::default()
     };
     let handler = PeerHandler::new(Connection::server(config, Instant::now()), peer.clone(), Some(permit));
+    let handler = match warden {
+        Some(warden) => handler.guarded(warden),
+        None => handler,
+    };
     let id = sender.id();
     accepted.lock().insert(id, sender);
     host.connected(&peer);
@@ -162,5 +202,7 @@ fn serve(
     });
 }
 
+/// The version in the text of refusals (spec 5.4).
+const AUTHENTICATION_VERSION: (u32, u32) = (1, 0);
 /// How often interfaces are listed (spec 1.7).
 const INTERFACES: Duration = Duration::from_secs(5);

@@ -65,16 +65,25 @@ impl Settings {
         keyway_pipe::missing_tls(url, self.tls.as_ref())
     }
 
+    /// Who this session is to whom it connects to.
+    pub(super) fn client_config(&self, capabilities: CapabilityMap) -> ClientConfig {
+        ClientConfig {
+            capabilities,
+            authenticator: self.authenticator.as_ref().map(|make| make()),
+            max_payload: self.max_payload,
+            ..ClientConfig::default()
+        }
+    }
+
     /// How the session's own listeners serve.
     pub(super) fn serving(&self) -> ServingSettings {
         ServingSettings {
             capabilities: self.capabilities.clone(),
-            authentication_timeout: Duration::from_secs(10),
-            unauthenticated_per_source: 1024,
             max_payload: self.max_payload,
             queue: self.queue,
             socket: self.socket.clone(),
             tls: self.listener_tls.clone(),
+            ..ServingSettings::default()
         }
     }
 }
@@ -243,12 +252,7 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
             .map_err(|error| connect_error(url, error))?;
         let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
         let peer = Peer::new(sender, url.to_string(), host.clone());
-        let config = ClientConfig {
-            capabilities: settings.capabilities.clone(),
-            authenticator: settings.authenticator.as_ref().map(|make| make()),
-            max_payload: settings.max_payload,
-            ..ClientConfig::default()
-        };
+        let config = settings.client_config(settings.capabilities.clone());
         let now = Instant::now();
         let mut handler = PeerHandler::new(Connection::client(config, now), peer.clone(), None);
         handler.start(now);

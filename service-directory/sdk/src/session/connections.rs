@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use keyway_pipe::Carrier;
+use keyway_session::{CapabilityMap, ClientConfig};
 use keyway_value::{ObjectUid, ServiceInfo};
 use keyway_wire::{Endpoint, Url};
 
@@ -66,6 +68,44 @@ impl Session {
         }
         let id = info.service_id;
         Err(Error::Unreachable(format!("Could not connect to service #{id}: no endpoint replied.")))
+    }
+}
+
+impl Session {
+    /// Connects to the host of a service, for who is going to speak QiMessaging over the carrier itself: with this session's settings of
+    /// TLS and sockets, by the first endpoint that answers (spec 1.3, steps 5 and 6), or to the directory where a service
+    /// is reached through it.
+    pub async fn carrier_to(&self, info: &ServiceInfo) -> Result<Arc<dyn Carrier>> {
+        let settings = &self.0.settings;
+        let mut candidates = candidates(info, machine_id());
+        if candidates.is_empty()
+            && let DirectoryLink::Remote { url, .. } = &self.0.link
+        {
+            candidates.push(Url::parse(url));
+        }
+        let mut attempts: FuturesUnordered<_> = candidates
+            .iter()
+            .filter(|url| settings.missing_for(url).is_none())
+            .map(|url| keyway_pipe::connect_with(url, &settings.socket, settings.tls.as_ref()))
+            .collect();
+        let connecting = async {
+            while let Some(attempt) = attempts.next().await {
+                match attempt {
+                    Ok(carrier) => return Ok(carrier),
+                    Err(error) => tracing::debug!(service = %info.name, %error, "an endpoint did not answer"),
+                }
+            }
+            let id = info.service_id;
+            Err(Error::Unreachable(format!("Could not connect to service #{id}: no endpoint replied.")))
+        };
+        let limit = settings.connect_timeout;
+        let late = |_| Error::Timeout { what: format!("connecting to the host of {}", info.name), limit };
+        tokio::time::timeout(limit, connecting).await.map_err(late)?
+    }
+
+    /// Who this session is to the hosts it connects to, with other capabilities.
+    pub fn client_config(&self, capabilities: CapabilityMap) -> ClientConfig {
+        self.0.settings.client_config(capabilities)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use keyway_value::{QiString, ServiceId, ServiceInfo};
+use keyway_value::{ObjectUid, QiString, ServiceId, ServiceInfo};
 use tokio::sync::watch;
 
 use super::{DirectoryLink, Inner, Session};
@@ -30,23 +30,39 @@ impl Session {
     }
 
     pub(super) async fn register_object(&self, name: &str, object: Object) -> Result<ServiceId> {
-        let remote = matches!(self.0.link, DirectoryLink::Remote { .. });
-        if remote && self.0.settings.listening && self.0.listeners.lock().is_empty() {
-            self.listen("tcp://127.0.0.1:0").await?;
-        }
-        let info = self.info(ServiceId::SERVER, name, &object);
-        let directory = self.directory()?;
-        let id: u32 = directory.call("registerService", (info,)).await?;
-        let id = ServiceId(id);
+        let id = self.reserve(name, Some(object.uid())).await?;
         // Callable before it is announced (7.14).
-        self.0.host.bind(id, object.clone());
-        self.0.registered.lock().insert(id, (name.to_owned(), object));
-        if let Err(error) = directory.call::<()>("serviceReady", (id.0,)).await {
+        self.offer(id, name, object);
+        if let Err(error) = self.announce(id).await {
             self.0.host.unbind(id);
             self.0.registered.lock().remove(&id);
             return Err(error);
         }
         Ok(id)
+    }
+
+    /// Reserves a name: the first of the two steps of a registration (spec 7.2), for who learns later which object it is to be.
+    /// Listens first if the session does not yet (1.9).
+    pub async fn reserve(&self, name: &str, uid: Option<ObjectUid>) -> Result<ServiceId> {
+        self.check()?;
+        let remote = matches!(self.0.link, DirectoryLink::Remote { .. });
+        if remote && self.0.settings.listening && self.0.listeners.lock().is_empty() {
+            self.listen("tcp://127.0.0.1:0").await?;
+        }
+        let info = self.info(ServiceId::SERVER, name, uid);
+        let id: u32 = self.directory()?.call("registerService", (info,)).await?;
+        Ok(ServiceId(id))
+    }
+
+    /// Makes an object what is called under a reserved id.
+    pub fn offer(&self, id: ServiceId, name: &str, object: Object) {
+        self.0.host.bind(id, object.clone());
+        self.0.registered.lock().insert(id, (name.to_owned(), object));
+    }
+
+    /// Shows a reserved service to everybody: the second step of a registration.
+    pub async fn announce(&self, id: ServiceId) -> Result<()> {
+        self.directory()?.call("serviceReady", (id.0,)).await
     }
 
     /// Takes a service back.
@@ -64,7 +80,7 @@ impl Session {
     async fn publish_endpoints(&self) -> Result<()> {
         let first = {
             let registered = self.0.registered.lock();
-            registered.iter().next().map(|(id, (name, object))| self.info(*id, name, object))
+            registered.iter().next().map(|(id, (name, object))| self.info(*id, name, Some(object.uid())))
         };
         match first {
             Some(info) if matches!(self.0.link, DirectoryLink::Remote { .. }) => {
@@ -74,7 +90,7 @@ impl Session {
         }
     }
 
-    fn info(&self, id: ServiceId, name: &str, object: &Object) -> ServiceInfo {
+    fn info(&self, id: ServiceId, name: &str, uid: Option<ObjectUid>) -> ServiceInfo {
         ServiceInfo {
             name: name.into(),
             service_id: id,
@@ -82,7 +98,7 @@ impl Session {
             process_id: std::process::id(),
             endpoints: self.endpoints(),
             session_id: self.0.session_id.clone().into(),
-            object_uid: QiString::from(object.uid().0.to_vec()),
+            object_uid: uid.map(|uid| QiString::from(uid.0.to_vec())).unwrap_or_default(),
         }
     }
 }
