@@ -127,6 +127,12 @@ impl Authenticator {
         }
     }
 
+    /// The role of everybody, if there is nothing that a client could show to have another one.
+    pub fn anonymous_only(&self) -> Option<&str> {
+        let AuthConfig { anonymous, users, certificates, jwt, lockout: _ } = &*self.config;
+        anonymous.as_deref().filter(|_| users.is_empty() && certificates.is_empty() && jwt.is_none())
+    }
+
     /// How many sources and users have failures that are remembered.
     pub fn remembered(&self) -> usize {
         self.attempts.remembered()

@@ -44,6 +44,8 @@ enum Command {
     Directory(commands::directory::DirectoryArgs),
     /// Run a service directory and, with --demo, a robot and a meter to try things on
     Up(commands::up::UpArgs),
+    /// Run a gateway in front of a directory: one way in for clients from outside
+    Gateway(Box<commands::gateway::GatewayArgs>),
     /// List services, or show their methods, signals and properties
     Info(commands::info::InfoArgs),
     /// List services with their hosts, or watch them come and go
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
     let result = match keyway.command {
         Command::Directory(args) => commands::directory::run(args),
         Command::Up(args) => commands::up::run(args),
+        Command::Gateway(args) => commands::gateway::run(*args),
         Command::Info(args) => commands::info::run(&args),
         Command::Services(args) => commands::services::run(&args),
         Command::Call(args) => commands::call::run(&args),

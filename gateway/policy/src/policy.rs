@@ -38,6 +38,12 @@ impl Policy {
         self.roles.contains_key(role)
     }
 
+    /// Whether a role may do everything, so that nothing has to be looked at: it has the rule of `admin`, and none that denies,
+    /// limits or counts.
+    pub fn is_unlimited(&self, role: &str) -> bool {
+        self.rules_of(role).any(|rule| rule.everything) && self.rules_of(role).all(Rule::only_allows)
+    }
+
     /// Whether a role may know that a service exists: it may use something of it.
     pub fn may_see(&self, role: &str, service: &str) -> bool {
         self.rules_of(role).any(|rule| rule.shows(service)) && !self.rules_of(role).any(|rule| rule.hides(service))

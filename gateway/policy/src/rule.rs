@@ -108,6 +108,11 @@ impl Rule {
         self.everything || (opens && self.service.matches(service))
     }
 
+    /// Whether it takes nothing away, by a denial or by a rate.
+    pub(crate) fn only_allows(&self) -> bool {
+        self.deny.is_empty() && self.objects != Some(Effect::Deny) && self.rate.is_none()
+    }
+
     /// Whether it closes a service altogether.
     pub(crate) fn hides(&self, service: &str) -> bool {
         self.scope == Scope::Service

@@ -145,7 +145,6 @@ impl Client {
 
 /// How a [`Front`] serves.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct FrontSettings {
     /// What is announced to clients (spec 5.3).
     pub capabilities: CapabilityMap,

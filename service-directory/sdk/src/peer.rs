@@ -186,7 +186,7 @@ impl Peer {
     fn why_closed(&self) -> Error {
         match &*self.state.borrow() {
             State::Closed(reason) => closed(reason),
-            _ => closed("Socket is not connected"),
+            _ => closed(keyway_session::errors::NOT_CONNECTED),
         }
     }
 
@@ -352,6 +352,8 @@ pub(crate) struct Guarded {
     pub(crate) warden: Box<dyn Warden>,
     /// What has been decided about the client, and not yet been told to it.
     pub(crate) verdict: Arc<Mutex<Option<AuthOutcome>>>,
+    /// When the connection began: a time that has come already.
+    pub(crate) began: Instant,
 }
 
 impl PeerHandler {
@@ -361,7 +363,7 @@ impl PeerHandler {
 
     /// With somebody who sees every message first.
     pub(crate) fn guarded(mut self, warden: Box<dyn Warden>) -> Self {
-        self.guarded = Some(Guarded { warden, verdict: Arc::default() });
+        self.guarded = Some(Guarded { warden, verdict: Arc::default(), began: Instant::now() });
         self
     }
 
@@ -389,7 +391,7 @@ impl PeerHandler {
                 Ok(())
             }
             Input::Authenticate(request) => {
-                if let Some(Guarded { warden, verdict }) = &mut self.guarded {
+                if let Some(Guarded { warden, verdict, .. }) = &mut self.guarded {
                     warden.judge(request, Verdict::new(verdict.clone(), self.peer.sender.clone()));
                 }
                 Ok(())
@@ -441,7 +443,7 @@ impl Handler for PeerHandler {
         let own = self.connection.poll_timeout();
         match &self.guarded {
             // A verdict is to be told at once.
-            Some(guarded) if !self.connection.is_open() && guarded.verdict.lock().is_some() => Some(Instant::now()),
+            Some(guarded) if !self.connection.is_open() && guarded.verdict.lock().is_some() => Some(guarded.began),
             Some(guarded) => [own, guarded.warden.poll_timeout()].into_iter().flatten().min(),
             None => own,
         }

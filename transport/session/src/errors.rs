@@ -5,6 +5,8 @@ use keyway_wire::{Frame, Header};
 
 /// Unknown service or object, or not authenticated.
 pub const CALL_NOT_HANDLED: &str = "The call request could not be handled.";
+/// The connection to the host of a service is gone (7.6).
+pub const NOT_CONNECTED: &str = "Socket is not connected";
 /// The answer to a canceled call where Canceled is not understood (spec 14.4).
 pub const CALL_CANCELED: &str = "Call has been canceled.";
 /// Subscribing to what is no signal (6.8).

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod directory;
 pub(crate) mod documents;
+pub(crate) mod gateway;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod policy;

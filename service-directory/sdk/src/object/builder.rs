@@ -220,7 +220,7 @@ impl ObjectBuilder {
     }
 
     /// Lets nobody but this process emit the signals (spec 7.11).
-    pub(crate) fn refuse_posts(&mut self) -> &mut Self {
+    pub fn refuse_posts(&mut self) -> &mut Self {
         self.refuse_posts = true;
         self
     }

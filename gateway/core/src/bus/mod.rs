@@ -1,0 +1,230 @@
+//! One attached directory: its services as they are now, and the clients that come through the gateway to it.
+
+mod attach;
+mod outside;
+mod service;
+mod view;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use keyway::{Session, SessionBuilder, front::Client, machine_id};
+use keyway_pipe::ConnectionId;
+use keyway_value::{ServiceId, ServiceInfo};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub(crate) use self::service::{Place, Service};
+use self::view::View;
+use crate::{
+    access::Access,
+    catalog::{Announcement, Catalog, Front, uid},
+    rules::InForce,
+};
+
+/// How a directory is attached.
+#[derive(Debug, Clone)]
+pub struct BusSettings {
+    /// What people call it, when there are several.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// Who the gateway is to it, and whom it believes.
+    pub session: SessionBuilder,
+    /// Where programs inside reach the services that clients outside registered; by default the address from which the gateway
+    /// reaches the directory, and a free port.
+    pub inside_listen: Option<String>,
+    /// Whether all clients share one connection to each service host.
+    pub shared: bool,
+}
+
+/// An attached directory.
+pub struct Bus {
+    settings: BusSettings,
+    rules: Arc<ArcSwap<InForce>>,
+    catalog: Mutex<Catalog>,
+    routes: ArcSwap<HashMap<ServiceId, Arc<Service>>>,
+    /// Counts what makes routes void: services that leave, and reloads.
+    epoch: AtomicU64,
+    /// Held from a change to its announcement, so that announcements come in order.
+    announcing: Mutex<()>,
+    session: watch::Sender<Option<Session>>,
+    views: Mutex<HashMap<Arc<str>, Arc<View>>>,
+    clients: Mutex<HashMap<ConnectionId, Client>>,
+    /// Held while a listener is opened for programs inside.
+    listening: tokio::sync::Mutex<()>,
+}
+
+impl Bus {
+    pub(crate) fn new(settings: BusSettings, rules: Arc<ArcSwap<InForce>>) -> Arc<Self> {
+        let front = Front {
+            machine_id: machine_id().into(),
+            process_id: std::process::id(),
+            session_id: Uuid::new_v4().to_string().into(),
+            ..Front::default()
+        };
+        Arc::new(Self {
+            settings,
+            rules,
+            catalog: Mutex::new(Catalog::new(front)),
+            routes: ArcSwap::default(),
+            epoch: AtomicU64::new(0),
+            announcing: Mutex::default(),
+            session: watch::Sender::new(None),
+            views: Mutex::default(),
+            clients: Mutex::default(),
+            listening: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Whether all clients share one connection to each service host.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.settings.shared
+    }
+
+    /// The connection to the directory, while there is one.
+    pub fn session(&self) -> Option<Session> {
+        self.session.borrow().clone()
+    }
+
+    /// Waits until the directory is there for the first time.
+    pub async fn attached(&self) {
+        let mut session = self.session.subscribe();
+        // The sender is this bus: it outlives the wait.
+        let _ = session.wait_for(Option::is_some).await;
+    }
+
+    /// Sets where clients reach the gateway.
+    pub fn set_endpoints(&self, endpoints: &[String]) {
+        self.catalog.lock().set_endpoints(endpoints);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Has every session look again at what it knows: services have left, or rules have changed.
+    pub(crate) fn outdate(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        for client in self.clients.lock().values() {
+            client.sender().wake();
+        }
+    }
+
+    pub(crate) fn service(&self, id: ServiceId) -> Option<Arc<Service>> {
+        self.routes.load().get(&id).cloned()
+    }
+
+    /// What a role may do with a service, if that is known already.
+    pub(crate) fn known_access(&self, service: &Service, role: &Arc<str>) -> Option<Arc<Access>> {
+        service.access(role, &self.rules.load())
+    }
+
+    /// What a role may do with a service; asks the service for its members if nobody has done so yet.
+    pub(crate) async fn access(&self, service: &Service, role: &Arc<str>) -> keyway::Result<Arc<Access>> {
+        let session = self.session().ok_or(keyway::Error::NotConnected)?;
+        service.describe(&session).await?;
+        self.known_access(service, role).ok_or(keyway::Error::NotConnected)
+    }
+
+    pub(crate) fn rules(&self) -> Arc<InForce> {
+        self.rules.load_full()
+    }
+
+    /// A client has come in.
+    pub(crate) fn join(&self, client: &Client) {
+        self.clients.lock().insert(client.id(), client.clone());
+    }
+
+    /// A client has left; its services leave with it.
+    pub(crate) fn leave(self: &Arc<Self>, client: ConnectionId) {
+        self.clients.lock().remove(&client);
+        self.withdraw_all(client);
+    }
+
+    fn client(&self, id: ConnectionId) -> Option<Client> {
+        self.clients.lock().get(&id).cloned()
+    }
+
+    /// Service 1 as a role sees it.
+    pub(crate) fn view(self: &Arc<Self>, role: &Arc<str>) -> Arc<View> {
+        let mut views = self.views.lock();
+        views.entry(role.clone()).or_insert_with(|| Arc::new(View::new(self, role.clone()))).clone()
+    }
+
+    /// Changes the catalog and tells everybody, one change after the other.
+    fn change(&self, change: impl FnOnce(&mut Catalog) -> Option<Announcement>) {
+        let _in_order = self.announcing.lock();
+        let mut catalog = self.catalog.lock();
+        let Some(announcement) = change(&mut catalog) else { return };
+        if announcement.added {
+            let found = catalog.all().find(|(info, _)| info.service_id == announcement.id);
+            let found = found.map(|(info, owner)| (info.clone(), owner));
+            drop(catalog);
+            if let Some((info, owner)) = found {
+                self.route(info, owner);
+            }
+        } else {
+            drop(catalog);
+            self.reroute(|routes| drop(routes.remove(&announcement.id)));
+            self.outdate();
+        }
+        self.announce(&announcement);
+    }
+
+    fn route(&self, info: ServiceInfo, owner: Option<ConnectionId>) {
+        let id = info.service_id;
+        let name: Arc<str> = info.name.to_string_lossy().into();
+        let place = match owner {
+            Some(owner) => match self.client(owner) {
+                Some(client) => Place::Outside(client, uid(&info)),
+                None => return,
+            },
+            None => Place::Inside(info),
+        };
+        let service = Arc::new(Service::new(id, name, place));
+        // A client's service is looked at before it is announced.
+        self.reroute(|routes| _ = routes.entry(id).or_insert_with(|| service.clone()));
+    }
+
+    fn reroute(&self, change: impl Fn(&mut HashMap<ServiceId, Arc<Service>>)) {
+        self.routes.rcu(|routes| {
+            let mut routes = HashMap::clone(routes);
+            change(&mut routes);
+            routes
+        });
+    }
+
+    fn announce(&self, announcement: &Announcement) {
+        let rules = self.rules.load();
+        let name = announcement.name.to_string_lossy();
+        let views: Vec<_> = self.views.lock().values().cloned().collect();
+        for view in views {
+            if rules.rules.policy.may_see(view.role(), &name) {
+                view.announce(announcement.added, announcement.id, &name);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("name", &self.settings.name)
+            .field("url", &self.settings.url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! Services that clients of the gateway register: announced on the bus as the gateway's own, and reached over the connection
+//! on which they were registered (spec 7.13, 12.3). Nobody ever connects to their hosts.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use keyway::{Error, Result, Session};
+use keyway_directory::{DirectoryError, endpoints};
+use keyway_pipe::ConnectionId;
+use keyway_value::{ServiceId, ServiceInfo};
+
+use super::{
+    Bus,
+    service::{Place, Service},
+};
+use crate::catalog::{MAX_ENDPOINTS, uid};
+
+impl Bus {
+    /// Registers a client's service: the directory inside says whether the name is free, and which id it has.
+    pub(super) async fn register(&self, owner: ConnectionId, role: &str, info: ServiceInfo) -> Result<ServiceId> {
+        let length = info.name.as_bytes().len();
+        let name = info.name.to_str().ok().filter(|_| length <= MAX_NAME);
+        let name = name.ok_or_else(|| refused(&DirectoryError::InvalidName(length)))?.to_owned();
+        let endpoints = endpoints::absolute(&info.endpoints, MAX_ENDPOINTS).map_err(|error| refused(&error))?;
+        let allowed = self.rules.load().rules.policy.may_register(role, &name);
+        allowed.map_err(|refusal| Error::remote(refusal.to_string()))?;
+        if self.catalog.lock().owned_by(owner).len() >= MAX_SERVICES {
+            let limit = DirectoryError::TooMany { what: "services of one connection", limit: MAX_SERVICES };
+            return Err(refused(&limit));
+        }
+        let session = self.attached_session()?;
+        self.listen_inside(&session).await?;
+        let id = session.reserve(&name, uid(&info)).await?;
+        self.catalog.lock().reserved(owner, id, info, endpoints);
+        if self.client(owner).is_none() {
+            // It left meanwhile, and nobody else takes its service away.
+            self.withdraw(id).await?;
+        }
+        Ok(id)
+    }
+
+    /// Shows a client's service to everybody, on both sides.
+    pub(super) async fn ready(self: &Arc<Self>, owner: ConnectionId, id: ServiceId) -> Result<()> {
+        let (name, uid) = self.catalog.lock().check_pending(owner, id).map_err(|error| refused(&error))?;
+        let session = self.attached_session()?;
+        let client = self.client(owner).ok_or(Error::NotConnected)?;
+        let service = Arc::new(Service::new(id, name.to_string_lossy().into(), Place::Outside(client, uid)));
+        self.reroute(|routes| drop(routes.insert(id, service.clone())));
+        // Its host answers at once, as a rule. One that takes its time is announced all the same, and called when it has answered.
+        let offering = tokio::spawn(offer(session.clone(), service));
+        let _ = tokio::time::timeout(DESCRIPTION, offering).await;
+        session.announce(id).await?;
+        self.change(|catalog| catalog.ready(id));
+        Ok(())
+    }
+
+    /// Takes a client's service back.
+    pub(super) async fn unregister(&self, owner: ConnectionId, id: ServiceId) -> Result<()> {
+        let unknown = || DirectoryError::UnregisterUnknown(id);
+        self.catalog.lock().check_owner(owner, id, unknown).map_err(|error| refused(&error))?;
+        self.withdraw(id).await
+    }
+
+    /// Changes what a client says of its services. Inside they stay where they are: at the gateway.
+    pub(super) fn update(&self, owner: ConnectionId, info: ServiceInfo) -> Result<()> {
+        self.catalog.lock().updated(owner, info).map_err(|error| refused(&error))
+    }
+
+    async fn withdraw(&self, id: ServiceId) -> Result<()> {
+        let gone = self.attached_session()?.unregister(id).await;
+        self.change(|catalog| catalog.removed(id));
+        gone
+    }
+
+    /// Takes back what a client has registered, in that order (spec 7.8).
+    pub(super) fn withdraw_all(self: &Arc<Self>, owner: ConnectionId) {
+        let ids = self.catalog.lock().owned_by(owner);
+        for id in ids {
+            let bus = self.clone();
+            // The directory is told before anybody else's next request goes to it: a client that comes straight back finds its
+            // names free.
+            begin(async move {
+                if let Err(error) = bus.withdraw(id).await {
+                    tracing::debug!(%id, %error, "a service of a client that left was gone already");
+                }
+            });
+        }
+    }
+
+    fn attached_session(&self) -> Result<Session> {
+        self.session().ok_or_else(|| Error::remote("the directory behind the gateway is not reachable; try again"))
+    }
+}
+
+/// Makes the service callable for programs inside, once its host has described it.
+async fn offer(session: Session, service: Arc<Service>) {
+    match service.describe(&session).await {
+        Ok(()) => {
+            if let Some(object) = service.object() {
+                session.offer(service.id, &service.name, object);
+            }
+        }
+        Err(error) => tracing::debug!(service = %service.name, %error, "a client's service did not describe itself"),
+    }
+}
+
+/// Does what can be done at once, and the rest in a task.
+fn begin(future: impl Future<Output = ()> + Send + 'static) {
+    let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
+    if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        tokio::spawn(future);
+    }
+}
+
+fn refused(error: &DirectoryError) -> Error {
+    Error::remote(error.to_string())
+}
+
+/// How long a service may take to describe itself before it is announced without.
+const DESCRIPTION: Duration = Duration::from_secs(1);
+/// Bytes of a service name (7.9).
+const MAX_NAME: usize = 255;
+/// Services of one client.
+const MAX_SERVICES: usize = 1024;

@@ -1,0 +1,132 @@
+//! The gateway: its rules, its buses, and what all doors ask it.
+
+use std::{fmt, sync::Arc, time::Instant, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use keyway_auth::{Credentials, Now, Outcome, Secret, Source};
+use keyway_history::audit::Recorder;
+use keyway_pipe::{ConnectionCap, offload};
+use tokio::task::AbortHandle;
+
+use crate::{
+    bus::{Bus, BusSettings},
+    rules::{InForce, Rules},
+};
+
+/// A gateway. Clones are the same; it ends with the last of them.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    rules: Arc<ArcSwap<InForce>>,
+    buses: Vec<Arc<Bus>>,
+    attaching: Vec<AbortHandle>,
+    recorder: Option<Recorder>,
+    connections: ConnectionCap,
+}
+
+/// What a client shows, by its own value: it outlives the message it came in.
+#[derive(Debug)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// A name with its password or token.
+    Named {
+        /// The name.
+        user: String,
+        /// The password or token.
+        secret: Secret,
+    },
+    /// A token alone.
+    Bearer(Secret),
+    /// A certificate that TLS verified.
+    Certificate {
+        /// Its subject in the form of RFC 4514.
+        subject: String,
+        /// Its alternative names.
+        sans: Vec<String>,
+    },
+}
+
+impl Gateway {
+    /// Starts to attach to directories, and keeps trying (spec 12.5). Needs a tokio runtime.
+    pub fn start(rules: Rules, buses: Vec<BusSettings>, recorder: Option<Recorder>) -> Self {
+        let connections = ConnectionCap::new(rules.limits.connections_per_source, rules.limits.connections);
+        let rules = Arc::new(ArcSwap::new(InForce::first(rules)));
+        let buses: Vec<_> = buses.into_iter().map(|settings| Bus::new(settings, rules.clone())).collect();
+        let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle()).collect();
+        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections }))
+    }
+
+    /// The directories behind it.
+    pub fn buses(&self) -> &[Arc<Bus>] {
+        &self.0.buses
+    }
+
+    /// Puts other rules in force, for all sessions and at once.
+    pub fn reload(&self, rules: Rules) {
+        let generation = self.0.rules.load().generation + 1;
+        self.0.rules.store(Arc::new(InForce { rules, generation }));
+        for bus in &self.0.buses {
+            bus.outdate();
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Rules {
+        self.0.rules.load().rules.clone()
+    }
+
+    /// The role of everybody, if nothing but `anonymous` is configured: then there is nothing to ask clients for.
+    pub fn open_to_anybody(&self) -> Option<String> {
+        self.0.rules.load().rules.authenticator.anonymous_only().map(str::to_owned)
+    }
+
+    /// Decides who a client is. Passwords are verified on the CPU threads.
+    pub async fn authenticate(&self, source: Source, shown: Shown) -> Outcome {
+        let rules = self.0.rules.load_full();
+        let cost = match &shown {
+            // Argon2id takes tens of milliseconds.
+            Shown::Named { .. } => std::time::Duration::from_millis(20),
+            _ => std::time::Duration::ZERO,
+        };
+        offload::run(cost, move || {
+            let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
+            let authenticator = &rules.rules.authenticator;
+            match &shown {
+                Shown::Nothing => authenticator.begin(now, source, &Credentials::Anonymous),
+                Shown::Named { user, secret } => authenticator.begin(now, source, &Credentials::Named { user, secret }),
+                Shown::Bearer(secret) => authenticator.begin(now, source, &Credentials::Bearer(secret)),
+                Shown::Certificate { subject, sans } => {
+                    let sans: Vec<&str> = sans.iter().map(String::as_str).collect();
+                    authenticator.begin(now, source, &Credentials::Certificate { subject, sans: &sans })
+                }
+            }
+        })
+        .await
+    }
+
+    /// Room for connections, by source and in all.
+    pub fn connections(&self) -> &ConnectionCap {
+        &self.0.connections
+    }
+
+    /// Where the audit log takes records, if there is one.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.0.recorder.as_ref()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.attaching {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("buses", &self.0.buses).finish_non_exhaustive()
+    }
+}

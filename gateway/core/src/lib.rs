@@ -1,0 +1,18 @@
+//! The gateway between strangers and a bus (DESIGN 3, 4): what all doors share.
+//!
+//! A [`Gateway`] is attached to one or more directories ([`Bus`]), and has [`Rules`] that can be replaced while it runs. A door
+//! accepts its clients, has the gateway decide who they are, and hands their messages to a [`Relay`] (frames).
+
+mod access;
+mod bus;
+mod catalog;
+mod gateway;
+mod member;
+mod relay;
+mod rules;
+
+pub use bus::{Bus, BusSettings};
+pub use gateway::{Gateway, Shown};
+pub use member::Member;
+pub use relay::Relay;
+pub use rules::{AuditRules, Limits, Rules};

@@ -1,0 +1,303 @@
+//! The inner half of a splice: one client's own connection to one service host (DESIGN 4).
+//!
+//! Frames pass unchanged in both directions, so that message ids, links, object ids and what is in payloads mean the same on
+//! both sides. All that is kept is which calls are under way, so that each is answered when the host dies.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use keyway::Session;
+use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
+use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, errors};
+use keyway_value::{MessageId, ServiceId, ServiceInfo};
+use keyway_wire::{Frame, Header, MessageKind};
+use parking_lot::Mutex;
+
+use super::journal::Entry;
+
+/// A client's connection to a service host.
+pub(crate) struct Leg {
+    /// To the client.
+    client: Sender,
+    state: Mutex<State>,
+    calls: Mutex<HashMap<MessageId, Running>>,
+    /// Calls of the client that are under way, on all its legs.
+    in_flight: Arc<AtomicUsize>,
+}
+
+enum State {
+    /// Not there yet; what the client has sent meanwhile.
+    Opening {
+        frames: Vec<Frame>,
+        bytes: usize,
+    },
+    Open(Sender),
+    /// The host understands less than the client does: what passes between them has to be translated.
+    Unequal(Vec<Frame>),
+    Closed,
+}
+
+/// A call that was passed on.
+struct Running {
+    header: Header,
+    entry: Option<Entry>,
+}
+
+/// A frame that a leg does not take.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) Frame);
+
+impl Leg {
+    /// Begins to connect to a service's host as `client`.
+    pub(crate) fn open(
+        session: Session,
+        info: ServiceInfo,
+        client: Sender,
+        (capabilities, shared): (CapabilityMap, SharedCapabilities),
+        in_flight: Arc<AtomicUsize>,
+        queue: QueueLimits,
+    ) -> Arc<Self> {
+        let leg = Arc::new(Self {
+            client,
+            state: Mutex::new(State::Opening { frames: Vec::new(), bytes: 0 }),
+            calls: Mutex::default(),
+            in_flight,
+        });
+        let opening = leg.clone();
+        tokio::spawn(async move {
+            let carrier = match session.carrier_to(&info).await {
+                Ok(carrier) => carrier,
+                Err(error) => return opening.close(&error.to_string()),
+            };
+            let (sender, driver) = pipe(carrier, queue);
+            let now = Instant::now();
+            let mut connection = Connection::client(session.client_config(capabilities), now);
+            connection.start(now, &mut |frame| _ = sender.send(frame));
+            driver.run(LegHandler { connection, leg: opening, shared, batch: Vec::new() }).await;
+        });
+        leg
+    }
+
+    /// Passes a frame of the client on.
+    pub(crate) fn send(&self, frame: Frame) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Open(sender) => {
+                let sender = sender.clone();
+                drop(state);
+                // A pipe that closes says so to its handler, which answers the calls.
+                let _ = sender.send(frame);
+                Ok(())
+            }
+            State::Opening { frames, bytes } => {
+                *bytes += Header::SIZE + frame.payload.len();
+                if *bytes > MAX_WAITING {
+                    return Err(Refused(frame));
+                }
+                frames.push(frame);
+                Ok(())
+            }
+            State::Unequal(frames) => {
+                frames.push(frame);
+                Ok(())
+            }
+            State::Closed => Err(Refused(frame)),
+        }
+    }
+
+    /// The way to the host, if it is open.
+    pub(crate) fn sender(&self) -> Option<Sender> {
+        match &*self.state.lock() {
+            State::Open(sender) => Some(sender.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(*self.state.lock(), State::Closed)
+    }
+
+    /// Whether the host understands less than the client.
+    pub(crate) fn is_unequal(&self) -> bool {
+        matches!(*self.state.lock(), State::Unequal(_))
+    }
+
+    /// What waits to be served in another way, because the host understands less than the client.
+    pub(crate) fn take_unequal(&self) -> Vec<Frame> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Closed) {
+            State::Unequal(frames) => frames,
+            other => {
+                *state = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Forgets a call that was not passed on. False if it was answered already.
+    pub(crate) fn withdraw(&self, call: &Header) -> bool {
+        let known = self.calls.lock().remove(&call.id).is_some();
+        if known {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        known
+    }
+
+    /// Remembers a call, so that it is answered in any case.
+    pub(crate) fn started(&self, header: &Header, entry: Option<Entry>) {
+        let before = self.calls.lock().insert(header.id, Running { header: *header, entry });
+        // Two calls with one id would be the client's mistake; one of the answers is for both.
+        if before.is_none() {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A call has been answered. False if nobody waits for the answer any more.
+    fn finished(&self, answer: &Header) -> bool {
+        let Some(running) = self.calls.lock().remove(&answer.id) else { return false };
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(entry) = running.entry {
+            entry.finish(answer.kind == MessageKind::Reply);
+        }
+        true
+    }
+
+    /// The service is gone: what was asked of it fails (spec 7.6).
+    pub(crate) fn fail_service(&self, service: ServiceId) {
+        let failed: Vec<Running> = {
+            let mut calls = self.calls.lock();
+            let ids: Vec<_> =
+                calls.iter().filter(|(_, running)| running.header.service == service).map(|(id, _)| *id).collect();
+            ids.into_iter().filter_map(|id| calls.remove(&id)).collect()
+        };
+        self.fail(failed, "Service removed");
+    }
+
+    /// Ends the connection to the host.
+    pub(crate) fn end(&self) {
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        if let State::Open(sender) = state {
+            sender.close(CloseReason::Local);
+        }
+    }
+
+    fn close(&self, why: &str) {
+        let waiting = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        drop(waiting);
+        let failed = std::mem::take(&mut *self.calls.lock());
+        self.fail(failed.into_values(), why);
+    }
+
+    fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
+        for Running { header, entry } in calls {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            if let Some(entry) = entry {
+                entry.finish(false);
+            }
+            // A client that is gone needs no answer.
+            let _ = self.client.send(Frame::error_to(&header, why));
+        }
+    }
+}
+
+impl fmt::Debug for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leg").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// What the host sends.
+struct LegHandler {
+    connection: Connection,
+    leg: Arc<Leg>,
+    /// What the client shares with the gateway.
+    shared: SharedCapabilities,
+    batch: Vec<Frame>,
+}
+
+impl LegHandler {
+    fn opened(&self, sender: &Sender) -> Result<(), CloseReason> {
+        let mut state = self.leg.state.lock();
+        let State::Opening { frames, .. } = &mut *state else { return Err(CloseReason::Local) };
+        let frames = std::mem::take(frames);
+        if self.connection.shared() != self.shared {
+            *state = State::Unequal(frames);
+            drop(state);
+            self.leg.client.wake();
+            return Err(CloseReason::Local);
+        }
+        // In one go, and before anybody else's: in the order of the client.
+        let _cork = sender.cork();
+        for frame in frames {
+            let _ = sender.send(frame);
+        }
+        *state = State::Open(sender.clone());
+        Ok(())
+    }
+}
+
+impl Handler for LegHandler {
+    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
+        match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
+            Input::Opened => return self.opened(sender),
+            Input::Answer(frame) if self.leg.finished(&frame.header) => self.batch.push(frame),
+            Input::Call(frame) | Input::Post(frame) | Input::Event(frame) | Input::Cancel { frame, .. } => {
+                self.batch.push(frame);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self) {
+        send_all(&self.leg.client, self.batch.drain(..));
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.leg.client.poll_room(context, HIGH_WATER)
+    }
+
+    fn max_payload(&self) -> u32 {
+        self.connection.max_payload()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn on_timeout(&mut self, now: Instant, sender: &Sender) -> Result<(), CloseReason> {
+        self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))
+    }
+
+    fn on_closed(&mut self, reason: CloseReason) {
+        if matches!(*self.leg.state.lock(), State::Unequal(_)) {
+            return;
+        }
+        match reason {
+            CloseReason::Refused(text) => self.leg.close(&text),
+            _ => self.leg.close(errors::NOT_CONNECTED),
+        }
+    }
+}
+
+/// Sends frames in one write.
+pub(crate) fn send_all(sender: &Sender, frames: impl ExactSizeIterator<Item = Frame>) {
+    let _cork = (frames.len() > 1).then(|| sender.cork());
+    for frame in frames {
+        // A pipe that closes says so to its handler.
+        let _ = sender.send(frame);
+    }
+}
+
+/// Bytes that may wait for a connection to the host.
+const MAX_WAITING: usize = 4 << 20;
+/// Bytes waiting for one side, from which on the other side is not read.
+pub(crate) const HIGH_WATER: usize = 1 << 20;

@@ -1,0 +1,76 @@
+//! What a reload replaces: who may come in and what they may do.
+
+use std::{sync::Arc, time::Duration};
+
+use keyway_auth::Authenticator;
+use keyway_history::audit::Overflow;
+use keyway_policy::Policy;
+
+/// Rules of a gateway, checked. They do not change: a reload makes others.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who may do what.
+    pub policy: Policy,
+    /// Who is who.
+    pub authenticator: Authenticator,
+    /// How much of it.
+    pub limits: Limits,
+    /// What is recorded.
+    pub audit: AuditRules,
+}
+
+/// Bounds of what one client may take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Connections of one address.
+    pub connections_per_source: usize,
+    /// Connections in all.
+    pub connections: usize,
+    /// How long a client may take to say who it is.
+    pub unauthenticated_time: Duration,
+    /// Calls of one session that have not been answered.
+    pub calls_in_flight: usize,
+    /// Calls and posts of one session in a second; `None` for any number.
+    pub calls_per_second: Option<u32>,
+    /// The largest payload, in bytes.
+    pub payload: u32,
+    /// What may wait for a client that does not read, in bytes.
+    pub queue_per_session: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_per_source: 1024,
+            connections: 65_536,
+            unauthenticated_time: Duration::from_secs(10),
+            calls_in_flight: 4096,
+            calls_per_second: None,
+            payload: keyway_session::DEFAULT_MAX_PAYLOAD,
+            queue_per_session: 64 << 20,
+        }
+    }
+}
+
+/// What is recorded, and what happens when there is no room for it.
+#[derive(Debug, Clone, Default)]
+pub struct AuditRules {
+    /// Whether what cannot be recorded is refused.
+    pub overflow: Overflow,
+    /// Members whose arguments are recorded with their values, as `Service.member`.
+    pub arguments: Vec<keyway_policy::Glob>,
+}
+
+/// The rules in force, and which they are.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) rules: Rules,
+    /// Counts reloads: what was compiled of other rules is void.
+    pub(crate) generation: u64,
+}
+
+impl InForce {
+    pub(crate) fn first(rules: Rules) -> Arc<Self> {
+        Arc::new(Self { rules, generation: 0 })
+    }
+}
