@@ -8,6 +8,7 @@ use std::{
 };
 
 use keyway_value::{Payload, QiValue, Signature, Type};
+use tokio::sync::oneshot;
 
 use crate::{Error, Result};
 
@@ -19,6 +20,8 @@ pub(crate) enum Answer {
     Pending(Running),
     /// Still running and not to be stopped: a Cancel has no effect on it (spec 8.5).
     Unstoppable(Running),
+    /// Still running, and told of a Cancel: what becomes of it is its own to say.
+    Told(Box<dyn FnOnce(oneshot::Receiver<()>) -> Running + Send>),
 }
 
 /// A method that has not finished yet.
@@ -41,13 +44,17 @@ impl Answer {
         match self {
             Self::Ready(result) => result,
             Self::Pending(future) | Self::Unstoppable(future) => future.await,
+            Self::Told(start) => {
+                let (_cancel, cancelled) = oneshot::channel();
+                start(cancelled).await
+            }
         }
     }
 
     /// Lets it run without waiting for it.
     pub(crate) fn detach(self) {
-        if let Self::Pending(future) | Self::Unstoppable(future) = self {
-            tokio::spawn(future);
+        if !matches!(self, Self::Ready(_)) {
+            tokio::spawn(self.outcome());
         }
     }
 }
@@ -58,6 +65,7 @@ impl fmt::Debug for Answer {
             Self::Ready(_) => "Ready",
             Self::Pending(_) => "Pending",
             Self::Unstoppable(_) => "Unstoppable",
+            Self::Told(_) => "Told",
         })
     }
 }

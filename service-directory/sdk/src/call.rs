@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use keyway_value::{MessageId, ObjectId, QiValue, ServiceId, Signature, Value};
+use keyway_value::{MessageId, ObjectId, QiValue, ServiceId, Signature};
 use keyway_wire::{Flags, Frame};
 use tokio::sync::oneshot;
 
@@ -84,14 +84,6 @@ impl<R: QiValue> Call<R> {
 
     fn read_bytes(&self, bytes: &Bytes) -> Result<R> {
         self.exchange.decode_as(bytes, &self.result)
-    }
-}
-
-impl Call<Value> {
-    /// Like awaiting it, but gives the value in the declared type instead of wrapped in a dynamic.
-    pub(crate) async fn value(mut self) -> Result<Value> {
-        let value = (&mut self).await?;
-        Ok(value.unwrap_dynamic())
     }
 }
 

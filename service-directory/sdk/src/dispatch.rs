@@ -43,6 +43,15 @@ pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
                 request.answer(&peer, &header, result);
             });
         }
+        Answer::Told(start) => {
+            let (key, cancelled) = peer.start(&header);
+            let peer = peer.clone();
+            tokio::spawn(async move {
+                let result = start(cancelled).await;
+                peer.finish(key);
+                request.answer(&peer, &header, result);
+            });
+        }
         Answer::Pending(future) => {
             let (key, cancelled) = peer.start(&header);
             let peer = peer.clone();

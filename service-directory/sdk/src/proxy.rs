@@ -167,14 +167,9 @@ impl Proxy {
         }
     }
 
-    /// Calls by id with a value that already has the declared type, and gives the declared type back.
-    pub(crate) fn call_action(
-        &self,
-        action: ActionId,
-        arguments: &Value,
-        result: &Signature,
-    ) -> impl Future<Output = Result<Value>> + Send + 'static + use<> {
-        self.start::<Value>(action, result, |encoder| encoder.write_value(arguments)).value()
+    /// Calls by id with a value that already has the declared type.
+    pub(crate) fn call_action(&self, action: ActionId, arguments: &Value, result: &Signature) -> Call<Value> {
+        self.start(action, result, |encoder| encoder.write_value(arguments))
     }
 
     fn try_call<A: QiValue, R: QiValue>(&self, name: &str, arguments: &A) -> Result<Call<R>> {

@@ -9,11 +9,12 @@ use std::{
 
 use keyway_value::{ActionId, Signature, Value};
 use parking_lot::Mutex;
-use tokio::task::AbortHandle;
+use tokio::{sync::oneshot, task::AbortHandle};
 
 use crate::{
     Error, Result,
     answer::Answer,
+    call::Call,
     exchange::Exchange,
     object::{
         Local, Method, Object,
@@ -79,9 +80,26 @@ fn forward_method(proxy: Proxy, action: ActionId, parameters: Signature, result:
             // Sent before anything is awaited, which keeps the order of calls.
             let call = proxy.call_action(action, &arguments, &returned);
             let (context, returned) = (context.clone(), returned.clone());
-            Answer::Pending(Box::pin(async move { encode_result(&context, call.await?, &returned) }))
+            // Whether it can be stopped is the far end's to say (8.5).
+            Answer::Told(Box::new(|cancelled| {
+                Box::pin(async move { encode_result(&context, outcome(call, cancelled).await?, &returned) })
+            }))
         }),
     }
+}
+
+/// The outcome of a call that is asked to stop when its caller wants so.
+async fn outcome(mut call: Call<Value>, cancelled: oneshot::Receiver<()>) -> Result<Value> {
+    tokio::select! {
+        biased;
+        result = &mut call => return result.map(Value::unwrap_dynamic),
+        cancel = cancelled => match cancel {
+            Ok(()) => call.cancel(),
+            // The caller is gone, and so is the call.
+            Err(_) => return Err(Error::Canceled),
+        },
+    }
+    call.await.map(Value::unwrap_dynamic)
 }
 
 /// A property of the remote object.

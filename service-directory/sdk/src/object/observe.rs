@@ -108,6 +108,10 @@ pub(super) fn observed(
         }
         Answer::Pending(future) => Answer::Pending(note.watch(future, context.results().clone())),
         Answer::Unstoppable(future) => Answer::Unstoppable(note.watch(future, context.results().clone())),
+        Answer::Told(start) => {
+            let results = context.results().clone();
+            Answer::Told(Box::new(|cancelled| note.watch(start(cancelled), results)))
+        }
     }
 }
 
