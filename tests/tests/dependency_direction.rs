@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-policy", &["keyway-value"]),
     ("keyway-auth", &["keyway-policy"]),
     ("keyway-history", &["keyway-value"]),
-    ("keyway-gateway", &["keyway", "keyway-auth", "keyway-history"]),
+    ("keyway-config", &["keyway-auth", "keyway-history", "keyway-wire"]),
+    ("keyway-gateway", &["keyway", "keyway-auth", "keyway-history", "keyway-config"]),
     ("keyway-dashboard", &["keyway-gateway"]),
     ("xtask", &[]),
 ];

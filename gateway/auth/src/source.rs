@@ -1,79 +1,125 @@
 //! The configuration as it is written.
 
 use keyway_policy::Policy;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{AuthConfig, AuthError, check};
 
 /// Identities as they are written, to be part of a larger file. Its places are those of the text it was read from.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthSource {
+    /// Clients that show nothing, at every door; without it they are refused.
     pub(crate) anonymous: Option<AnonymousSource>,
+    /// Users.
     #[serde(default, rename = "user")]
     pub(crate) users: Vec<UserSource>,
+    /// Client certificates and the roles they give; the first that fits counts.
     #[serde(default, rename = "certificate")]
     pub(crate) certificates: Vec<CertificateSource>,
+    /// JSON web tokens.
     pub(crate) jwt: Option<JwtSource>,
+    /// Delays after failed attempts.
+    #[schemars(with = "Option<LockoutSource>")]
     pub(crate) lockout: Option<Spanned<LockoutSource>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// Clients that show nothing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AnonymousSource {
+    /// Their role.
+    #[schemars(with = "String")]
     pub(crate) role: Spanned<String>,
 }
 
-#[derive(Clone, Deserialize)]
+/// A user.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserSource {
+    /// The name to log in with.
+    #[schemars(with = "String")]
     pub(crate) name: Spanned<String>,
+    /// The user's role.
+    #[schemars(with = "String")]
     pub(crate) role: Spanned<String>,
+    /// The password's argon2id hash (`$argon2id$…`).
+    #[schemars(with = "Option<String>")]
     pub(crate) password_hash: Option<Spanned<String>>,
+    /// The token's SHA-256, in 64 hexadecimal digits.
+    #[schemars(with = "Option<String>")]
     pub(crate) token_hash: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// Certificates, by what is in them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CertificateSource {
+    /// A pattern of the subject.
+    #[schemars(with = "Option<String>")]
     pub(crate) subject: Option<Spanned<String>>,
+    /// A pattern of one of the alternative names.
+    #[schemars(with = "Option<String>")]
     pub(crate) san: Option<Spanned<String>>,
+    /// The role of their owners.
+    #[schemars(with = "String")]
     pub(crate) role: Spanned<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// JSON web tokens.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JwtSource {
     /// The path of the file with the keys; the caller reads it.
     pub(crate) jwks: String,
+    /// Who issues them (`iss`).
+    #[schemars(with = "String")]
     pub(crate) issuer: Spanned<String>,
+    /// For whom they are (`aud`).
+    #[schemars(with = "String")]
     pub(crate) audience: Spanned<String>,
-    /// Seconds by which clocks may differ.
+    /// Seconds by which clocks may differ; at most 300.
     #[serde(default = "default_leeway")]
+    #[schemars(with = "u64", default = "default_leeway_seconds")]
     pub(crate) leeway: Spanned<u64>,
+    /// Claims and the roles they give; the first that fits counts.
     #[serde(default, rename = "role")]
     pub(crate) roles: Vec<ClaimSource>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// A claim and the role it gives.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClaimSource {
+    /// The claim's name.
     pub(crate) claim: String,
+    /// A pattern of its value.
+    #[schemars(with = "String")]
     pub(crate) value: Spanned<String>,
+    /// The role.
+    #[schemars(with = "String")]
     pub(crate) role: Spanned<String>,
 }
 
 /// Times are in seconds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LockoutSource {
+    /// Failed attempts of an address before the first delay.
     pub(crate) free_per_source: Option<u32>,
+    /// Failed attempts for a user before the first delay.
     pub(crate) free_per_user: Option<u32>,
+    /// Seconds of the first delay; each further one is twice as long.
     pub(crate) first_delay: Option<u32>,
+    /// Seconds of the longest delay.
     pub(crate) longest_delay: Option<u32>,
+    /// Seconds without an attempt after which failures are forgotten.
     pub(crate) forget_after: Option<u32>,
+    /// Addresses and users that are remembered.
     pub(crate) entries: Option<u32>,
+    /// Passwords of one address that are verified at a time.
     pub(crate) parallel_per_source: Option<u32>,
 }
 
@@ -92,5 +138,9 @@ impl std::fmt::Debug for UserSource {
 }
 
 fn default_leeway() -> Spanned<u64> {
-    Spanned::new(0..0, 30)
+    Spanned::new(0..0, default_leeway_seconds())
+}
+
+const fn default_leeway_seconds() -> u64 {
+    30
 }

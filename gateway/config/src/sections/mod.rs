@@ -1,0 +1,23 @@
+//! The sections of the file, as they are written and as they are used.
+
+mod admin;
+mod audit;
+mod directory;
+mod discovery;
+mod lease;
+mod limits;
+mod listen;
+mod network;
+mod presence;
+mod session;
+
+pub use admin::Admin;
+pub use audit::{Audit, AuditOverflow, MemberGlob};
+pub use directory::{Directory, Token, Trust, Upstream};
+pub use discovery::Discovery;
+pub use lease::{Lease, MemberPath};
+pub use limits::{Limits, Overflow};
+pub use listen::{Anonymous, Listen};
+pub use network::Network;
+pub use presence::Presence;
+pub use session::Session;
