@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway_config::{AuditOverflow, ByteSize, Config, Overflow, Scheme, Trust, Upstream};
+use keyway_config::{AuditOverflow, ByteSize, Config, Overflow, Scheme, Trust, Upstream, keys};
 
 const EVERYTHING: &str = r#"
 [network]
@@ -206,4 +206,155 @@ role = "guest"
 #[test]
 fn what_is_no_toml_is_reported_where_it_ends_to_be() {
     assert_problems("[limits\nconnections = 1\n", &[], &["/etc/keyway/keyway.toml:1:8: KW-C100: "]);
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_refused_with_what_to_do() {
+    let tls = "cert = 'c'\nkey = 'k'\n";
+    let open = "anonymous = { role = 'admin' }\n";
+    for (text, expected) in [
+        ("[[listen]]\nurl = 'tcp://127.0.0.1:1'\n".to_owned(), "2:7: KW-C104: nobody could come in here"),
+        (format!("[[listen]]\nurl = 'tcps://h:1'\n{open}"), "2:7: KW-C102: tcps:// shows a certificate"),
+        (format!("[[listen]]\nurl = 'quic://h:1'\ncert = 'c'\n{open}"), "2:7: KW-C102: quic:// shows a certificate"),
+        (format!("[[listen]]\nurl = 'tcp://h:1'\n{tls}{open}"), "2:7: KW-C102: `cert` and `key` have no use"),
+        (format!("[[listen]]\nurl = 'tcpsm://h:1'\n{tls}{open}"), "2:7: KW-C102: tcpsm:// lets in"),
+        (format!("[[listen]]\nurl = 'tcps://h:1'\n{tls}client_ca = 'a'\n{open}"), "5:13: KW-C102: tcps:// asks"),
+        (format!("[[listen]]\nurl = 'tcp://h:1'\nclient_ca = 'a'\n{open}"), "3:13: KW-C102: `client_ca` has no use"),
+        (format!("[[listen]]\nurl = 'http://0.0.0.0:1'\n{open}"), "2:7: KW-C104: http:// is for loopback only"),
+        (format!("[[listen]]\nurl = 'tcp://h:1'\ncors = ['*']\n{open}"), "3:8: KW-C102: `cors` is for"),
+        (
+            format!("[[listen]]\nurl = 'http://localhost:1'\ncors = ['app']\n{open}"),
+            "3:8: KW-C101: \"app\" is no origin",
+        ),
+        (
+            format!("[[listen]]\nurl = 'tcp://h:1'\ndirectory = 'x'\n{open}"),
+            "3:13: KW-C103: there is no directory \"x\"",
+        ),
+        (
+            "[[listen]]\nurl = 'tcp://h:1'\nanonymous = { role = 'x' }\n".to_owned(),
+            "3:22: KW-C103: the policy has no role",
+        ),
+        (format!("[[listen]]\nurl = 'tcp://h:1'\n{open}").repeat(2), "5:7: KW-C103: listener 1 has the same URL"),
+        ("[[directory]]\nurl = 'tcps://h:1'\n".to_owned(), "2:7: KW-C102: nothing says whether"),
+        (
+            "[[directory]]\nurl = 'tcps://h:1'\nca = 'a'\ninsecure_skip_verify = true\n".to_owned(),
+            "2:7: KW-C102: `ca`, `pin`",
+        ),
+        ("[[directory]]\nurl = 'tcp://h:1'\nca = 'a'\n".to_owned(), "2:7: KW-C102: `ca`, `pin` and"),
+        ("[[directory]]\nurl = 'tcps://h:1'\npin = 'a'\n".to_owned(), "3:7: KW-C101: `pin` is a SHA-256"),
+        ("[[directory]]\nurl = 'tcpsm://h:1'\nca = 'a'\n".to_owned(), "2:7: KW-C102: tcpsm:// wants"),
+        ("[[directory]]\nurl = 'tcps://h:1'\nca = 'a'\ncert = 'c'\n".to_owned(), "2:7: KW-C102: `cert` and `key`"),
+        ("[[directory]]\nurl = 'tcp://h:1'\ntoken = 't'\n".to_owned(), "2:7: KW-C102: there is a token and no `user`"),
+        (
+            "[[directory]]\nurl = 'tcp://h:1'\nuser = 'u'\ntoken = 't'\ntoken_file = 'f'\n".to_owned(),
+            "4:9: KW-C102: `token`",
+        ),
+        (
+            "[[directory]]\nurl = 'tcp://h:1'\ninside_listen = 'tcps://h:1'\n".to_owned(),
+            "3:17: KW-C101: `inside_listen`",
+        ),
+        ("[[directory]]\nname = 'a/b'\nurl = 'tcp://h:1'\n".to_owned(), "2:8: KW-C103: \"a/b\" is no name"),
+        ("[[directory]]\nname = 'a'\nurl = 'tcp://h:1'\n".repeat(2), "5:8: KW-C103: another directory is named"),
+        ("[network]\ndead_after = '1ms'\n".to_owned(), "2:14: KW-C101: `dead_after`"),
+        ("[limits]\npayload = '8GiB'\n".to_owned(), "2:11: KW-C101: `payload`"),
+        ("[limits]\nqueue_total = '1MiB'\n".to_owned(), "2:15: KW-C101: `queue_total`"),
+        ("[limits]\nconnections = 0\n".to_owned(), "2:15: KW-C101: "),
+        ("[limits]\noverflow = 'drop'\n".to_owned(), "2:12: KW-C101: unknown variant"),
+        ("[limits]\nunauthenticated_time = '10'\n".to_owned(), "2:24: KW-C101: \"10\" is no duration"),
+        ("[audit]\nkeep = '1MiB'\n".to_owned(), "2:8: KW-C101: `keep` is less"),
+        ("[audit]\narguments = ['ALMotion']\n".to_owned(), "2:13: KW-C101: \"ALMotion\" is no pattern"),
+        ("[admin]\nlisten = '0.0.0.0:80'\n".to_owned(), "2:10: KW-C104: 0.0.0.0:80 is no loopback"),
+        ("[[lease]]\nservice = 'S'\non_loss = 'stop'\n".to_owned(), "3:11: KW-C101: \"stop\" is no method"),
+        ("[[lease]]\nservice = 'S'\n".repeat(2), "4:11: KW-C103: service \"S\""),
+        ("[[rule]]\nrole = 'x'\nservice = '*'\nallow = ['*']\n".to_owned(), "2:8: KW-P103: "),
+        ("[[user]]\nname = 'u'\nrole = 'admin'\n".to_owned(), "2:8: KW-A103: "),
+        ("policy = 'other.toml'\n".to_owned(), "1:10: KW-C105: no file can be read here"),
+    ] {
+        assert_problems(&text, &[], &[&format!("/etc/keyway/keyway.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn listeners_say_which_of_several_directories_they_show() {
+    let two = "[[directory]]\nname = 'a'\nurl = 'tcp://h:1'\n[[directory]]\nname = 'b'\nurl = 'tcp://h:2'\n";
+    let listen =
+        |url: &str, more: &str| format!("{two}[[listen]]\nurl = '{url}'\nanonymous = {{ role = 'admin' }}\n{more}");
+    let problem = "/etc/keyway/keyway.toml:8:7: KW-C103: there are several directories";
+    assert_problems(&listen("tcp://127.0.0.1:1", ""), &[], &[problem]);
+    parse(&listen("tcp://127.0.0.1:1", "directory = 'b'")).unwrap();
+    // By names all of them are reached.
+    parse(&listen("http://127.0.0.1:1", "")).unwrap();
+}
+
+#[test]
+fn the_environment_overrides_every_single_value() {
+    let config = parse_with(
+        EVERYTHING,
+        &[
+            ("KEYWAY_NETWORK_THREADS", "7"),
+            ("KEYWAY_LIMITS_PAYLOAD", "2MiB"),
+            ("KEYWAY_LIMITS_OVERFLOW", "latest"),
+            ("KEYWAY_ADMIN_LISTEN", "127.0.0.1:1"),
+            ("KEYWAY_DISCOVERY_MDNS", "false"),
+            ("KEYWAY_DISCOVERY_NAME", "12"),
+            ("KEYWAY_PRESENCE_ENABLED", "true"),
+            ("KEYWAY_LOCKOUT_FREE_PER_USER", "9"),
+            ("KEYWAY_ANONYMOUS_ROLE", "guest"),
+            ("KEYWAY_LOG", "debug"),
+            ("KEYWAY_BIN", "x"),
+            ("HOME", "/root"),
+        ],
+    );
+    let config = config.unwrap();
+    assert_eq!((config.network.threads.unwrap().get(), config.limits.payload), (7, ByteSize(2 << 20)));
+    assert_eq!((config.limits.overflow, config.admin.listen.unwrap().port()), (Overflow::Latest, 1));
+    assert_eq!((config.discovery.mdns, config.discovery.name.as_deref()), (false, Some("12")));
+    assert!(config.presence.enabled);
+}
+
+#[test]
+fn every_single_value_has_a_variable_that_is_read() {
+    let variables: Vec<_> = keys().iter().filter_map(|key| Some((key, key.variable()?))).collect();
+    assert!(variables.len() > 30, "{variables:?}");
+    for (key, variable) in variables {
+        // No key takes this: it is no number, flag, size, time, address or role, and no file can be read here.
+        let refused = parse_with("", &[(&variable, "\u{1}/")]);
+        let is_text = key.path == "discovery.name" || key.path == "audit.folder" || key.path.starts_with("jwt.");
+        if !is_text {
+            let refused = refused.unwrap_err();
+            let start = format!("environment variable {variable}: KW-");
+            assert!(refused.iter().all(|problem| problem.starts_with(&start)), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_is_named_whoever_finds_the_mistake() {
+    for (variable, value, expected) in [
+        ("KEYWAY_LIMITS_PAYLOAD", "8GiB", "KW-C101: `payload`"),
+        ("KEYWAY_LIMITS_CONNECTIONS", "-1", "KW-C101: invalid"),
+        ("KEYWAY_LIMITS_CONNECTION", "1", "KW-C106: it overrides no key of [limits]; there are KEYWAY_LIMITS_"),
+        ("KEYWAY_ANONYMOUS_ROLE", "stranger", "KW-A102: "),
+        ("KEYWAY_ADMIN_LISTEN", "0.0.0.0:1", "KW-C104: "),
+    ] {
+        assert_problems("\n", &[(variable, value)], &[&format!("environment variable {variable}: {expected}")]);
+    }
+    let both = [("KEYWAY_PRESENCE_ENABLED", "maybe"), ("KEYWAY_NETWORK_THREADS", "0")];
+    let expected = [
+        "/etc/keyway/keyway.toml:2:15",
+        "environment variable KEYWAY_NETWORK_THREADS",
+        "environment variable KEYWAY_PRESENCE_ENABLED",
+    ];
+    assert_problems("[limits]\nconnections = 'x'", &both, &expected);
+}
+
+#[test]
+fn what_is_shown_is_a_configuration_without_secrets() {
+    let shown = parse(EVERYTHING).unwrap().to_toml();
+    assert!(!shown.contains("very secret") && !shown.contains("0123456789"), "{shown}");
+    let hash = "0".repeat(64);
+    let again = parse(&shown.replace("<hidden>", &hash)).unwrap();
+    assert_eq!(again.to_toml(), shown);
+    assert_eq!((again.limits.payload, again.listen.len(), again.directories.len()), (ByteSize(1 << 20), 2, 2));
+    assert!(again.policy.has_role("guest"));
 }
