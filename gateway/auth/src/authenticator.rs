@@ -127,10 +127,14 @@ impl Authenticator {
         }
     }
 
-    /// The role of everybody, if there is nothing that a client could show to have another one.
-    pub fn anonymous_only(&self) -> Option<&str> {
-        let AuthConfig { anonymous, users, certificates, jwt, lockout: _ } = &*self.config;
-        anonymous.as_deref().filter(|_| users.is_empty() && certificates.is_empty() && jwt.is_none())
+    /// The role of clients that show nothing, if they are let in.
+    pub fn anonymous(&self) -> Option<&str> {
+        self.config.anonymous.as_deref()
+    }
+
+    /// Whether there is nothing that a client could show.
+    pub fn knows_nobody(&self) -> bool {
+        self.config.users.is_empty() && self.config.certificates.is_empty() && self.config.jwt.is_none()
     }
 
     /// How many sources and users have failures that are remembered.

@@ -6,6 +6,7 @@ mod commands;
 mod connection;
 mod demo;
 mod exit;
+mod gateway;
 mod logging;
 mod member;
 mod output;
@@ -85,7 +86,7 @@ fn main() -> ExitCode {
     let result = match keyway.command {
         Command::Directory(args) => commands::directory::run(args),
         Command::Up(args) => commands::up::run(args),
-        Command::Gateway(args) => commands::gateway::run(*args),
+        Command::Gateway(args) => commands::gateway::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Services(args) => commands::services::run(&args),
         Command::Call(args) => commands::call::run(&args),

@@ -1,12 +1,14 @@
 //! What a role may do with a service, ready for the hot path.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, OnceLock},
 };
 
-use keyway_policy::{Policy, ServiceAccess};
-use keyway_value::{ActionId, MetaObject, Payload, to_payload};
+use keyway_policy::ServiceAccess;
+use keyway_value::{ActionId, MetaObject, Payload, Signature, to_payload};
+
+use crate::rules::{InForce, Rules};
 
 /// The policy compiled for one role and one service, with what else a relay looks up.
 #[derive(Debug)]
@@ -19,17 +21,16 @@ pub(crate) struct Access {
     pub(crate) metaobject: Arc<MetaObject>,
     pub(crate) generation: u64,
     members: HashMap<ActionId, Arc<str>>,
+    /// Methods whose arguments are recorded with their values.
+    recorded: HashSet<ActionId>,
     shown: OnceLock<Payload>,
 }
 
 impl Access {
-    pub(crate) fn new(
-        policy: &Policy,
-        generation: u64,
-        role: &Arc<str>,
-        service: &Arc<str>,
-        metaobject: Arc<MetaObject>,
-    ) -> Self {
+    pub(crate) fn new(in_force: &InForce, role: &Arc<str>, service: &Arc<str>, metaobject: Arc<MetaObject>) -> Self {
+        let InForce { rules: Rules { policy, audit, .. }, generation } = in_force;
+        let recorded = metaobject.methods.values().filter(|method| audit.records_arguments(service, &method.name));
+        let recorded = recorded.map(|method| ActionId(method.uid)).collect();
         let methods = metaobject.methods.values().map(|method| (method.uid, &method.name));
         let signals = metaobject.signals.values().map(|signal| (signal.uid, &signal.name));
         let members = signals.chain(methods).map(|(id, name)| (ActionId(id), name.as_str().into())).collect();
@@ -39,8 +40,9 @@ impl Access {
             unlimited: policy.is_unlimited(role),
             rules: policy.access(role, service, &metaobject),
             metaobject,
-            generation,
+            generation: *generation,
             members,
+            recorded,
             shown: OnceLock::new(),
         }
     }
@@ -51,6 +53,12 @@ impl Access {
             Some(name) => name.clone(),
             None => action.0.to_string().into(),
         }
+    }
+
+    /// The declared types of a method's arguments, if their values are recorded.
+    pub(crate) fn recorded(&self, method: ActionId) -> Option<&Signature> {
+        let method = self.recorded.contains(&method).then(|| self.metaobject.methods.get(&method.0))?;
+        method.map(|method| &method.parameters_signature)
     }
 
     /// The metaobject with what may be used, as it goes over the wire.

@@ -77,9 +77,13 @@ impl Gateway {
         self.0.rules.load().rules.clone()
     }
 
-    /// The role of everybody, if nothing but `anonymous` is configured: then there is nothing to ask clients for.
-    pub fn open_to_anybody(&self) -> Option<String> {
-        self.0.rules.load().rules.authenticator.anonymous_only().map(str::to_owned)
+    /// The role of everybody at a listener where those who show nothing have the role `anonymous`, if there is nothing that a
+    /// client could show: then there is nothing to ask it for.
+    pub fn open_to_anybody(&self, anonymous: Option<&str>) -> Option<String> {
+        let rules = self.0.rules.load();
+        let authenticator = &rules.rules.authenticator;
+        let role = anonymous.or_else(|| authenticator.anonymous());
+        role.filter(|_| authenticator.knows_nobody()).map(str::to_owned)
     }
 
     /// Decides who a client is. Passwords are verified on the CPU threads.

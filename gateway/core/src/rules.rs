@@ -1,6 +1,6 @@
 //! What a reload replaces: who may come in and what they may do.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use keyway_auth::Authenticator;
 use keyway_history::audit::Overflow;
@@ -53,12 +53,25 @@ impl Default for Limits {
 }
 
 /// What is recorded, and what happens when there is no room for it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct AuditRules {
     /// Whether what cannot be recorded is refused.
     pub overflow: Overflow,
-    /// Members whose arguments are recorded with their values, as `Service.member`.
-    pub arguments: Vec<keyway_policy::Glob>,
+    /// Says of which service's members the arguments are recorded with their values; of none if it is missing.
+    pub arguments: Option<Arc<dyn Fn(&str, &str) -> bool + Send + Sync>>,
+}
+
+impl AuditRules {
+    /// Whether the values of a member's arguments are recorded.
+    pub fn records_arguments(&self, service: &str, member: &str) -> bool {
+        self.arguments.as_ref().is_some_and(|records| records(service, member))
+    }
+}
+
+impl fmt::Debug for AuditRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditRules").field("overflow", &self.overflow).finish_non_exhaustive()
+    }
 }
 
 /// The rules in force, and which they are.

@@ -13,6 +13,8 @@ const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(30);
 const LEAST_PING_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_PROBES: u32 = 10;
+/// What the system counts the time between probes in.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How sockets are set up. The defaults are those of spec 1.14.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +22,10 @@ const KEEP_ALIVE_PROBES: u32 = 10;
 pub struct SocketOptions {
     /// Sends small segments at once (TCP_NODELAY).
     pub nodelay: bool,
-    /// After how long a silent peer is given up: keep-alive after 30 s of idleness with ten probes a tenth of this time
-    /// apart, and TCP_USER_TIMEOUT for data that is not acknowledged. `None` turns both off.
+    /// How long an idle peer is not asked whether it is still there.
+    pub keep_alive_idle: Duration,
+    /// After how long a silent peer is given up: keep-alive with ten probes a tenth of this time apart, and TCP_USER_TIMEOUT for
+    /// data that is not acknowledged. `None` turns both off.
     pub ping_timeout: Option<Duration>,
     /// Lets several listeners share one port (SO_REUSEPORT), so that the kernel spreads connections over acceptors.
     pub reuse_port: bool,
@@ -33,7 +37,14 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, ping_timeout: Some(DEFAULT_PING_TIMEOUT), reuse_port: false, backlog: 4096, ipv6: false }
+        Self {
+            nodelay: true,
+            keep_alive_idle: KEEP_ALIVE_IDLE,
+            ping_timeout: Some(DEFAULT_PING_TIMEOUT),
+            reuse_port: false,
+            backlog: 4096,
+            ipv6: false,
+        }
     }
 }
 
@@ -48,6 +59,14 @@ impl SocketOptions {
         }
     }
 
+    /// Has peers that are gone found out within a time, idle ones too: half of it passes before they are asked.
+    #[must_use]
+    pub fn dead_after(mut self, limit: Duration) -> Self {
+        self.keep_alive_idle = (limit / 2).max(SECOND);
+        self.ping_timeout = Some(limit);
+        self
+    }
+
     /// Sets the options of a connected stream.
     pub(crate) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;
@@ -55,8 +74,8 @@ impl SocketOptions {
             return Ok(());
         };
         let keep_alive = TcpKeepalive::new()
-            .with_time(KEEP_ALIVE_IDLE)
-            .with_interval(timeout / KEEP_ALIVE_PROBES)
+            .with_time(self.keep_alive_idle)
+            .with_interval((timeout / KEEP_ALIVE_PROBES).max(SECOND))
             .with_retries(KEEP_ALIVE_PROBES);
         socket.set_tcp_keepalive(&keep_alive)?;
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]

@@ -89,8 +89,7 @@ impl Service {
             return Some(access.clone());
         }
         let metaobject = described.metaobject.clone();
-        let access = Access::new(&rules.rules.policy, rules.generation, role, &self.name, metaobject);
-        let access = Arc::new(access);
+        let access = Arc::new(Access::new(rules, role, &self.name, metaobject));
         known.retain(|_, access| access.generation == rules.generation);
         known.insert(role.clone(), access.clone());
         Some(access)

@@ -19,12 +19,12 @@ use std::{
 };
 
 use keyway::front::{Client, Input, Local};
-use keyway_history::audit::Kind;
+use keyway_history::audit::{Arguments, Kind};
 use keyway_pipe::QueueLimits;
 use keyway_policy::{RateId, RateLimiter};
 use keyway_session::{CapabilityMap, CloseReason, errors};
-use keyway_value::{ActionId, ObjectId, ServiceId, ServiceInfo, Value};
-use keyway_wire::{Frame, Header};
+use keyway_value::{ActionId, ObjectId, ServiceId, ServiceInfo, Signature, Value};
+use keyway_wire::{Flags, Frame, Header};
 use parking_lot::Mutex;
 
 use self::{
@@ -88,8 +88,11 @@ enum Target {
 struct Waiting {
     inputs: Vec<Input>,
     bytes: usize,
-    found: Arc<Mutex<Option<keyway::Result<(Arc<Service>, Arc<Access>)>>>>,
+    found: Arc<Mutex<Option<Found>>>,
 }
+
+/// What was found out about a service.
+type Found = keyway::Result<(Arc<Service>, Arc<Access>)>;
 
 /// Services with the same key are reached over the same connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -200,7 +203,7 @@ impl Relay {
 
     /// Finds out where a message goes.
     fn take(&mut self, now: Instant, input: Input) -> Option<Local> {
-        let Some(header) = header(&input).copied() else { return None };
+        let header = header(&input).copied()?;
         if header.service == ServiceId::DIRECTORY {
             return self.directory(input, &header);
         }
@@ -553,6 +556,14 @@ fn header(input: &Input) -> Option<&Header> {
         | Input::Cancel { frame, .. } => Some(&frame.header),
         _ => None,
     }
+}
+
+/// The arguments of a call, if their values are to be recorded.
+fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
+    let declared = access.recorded(frame.header.action)?;
+    let is_dynamic = frame.header.flags.contains(Flags::DYNAMIC_PAYLOAD);
+    let signature = if is_dynamic { Signature::dynamic() } else { declared.clone() };
+    Some(Arguments::new(signature, frame.payload_bytes().clone()))
 }
 
 /// Whether a registerEvent is for the trace of calls.

@@ -9,7 +9,7 @@ mod words;
 use std::{fmt, sync::Arc};
 
 use keyway::front::{Client, Front, FrontSettings, Guard, Warden};
-use keyway_gateway::{Bus, Gateway};
+use keyway_gateway::{Bus, Gateway, Relay};
 use tokio::task::AbortHandle;
 
 use self::warden::Guarding;
@@ -21,6 +21,8 @@ pub struct DoorSettings {
     pub urls: Vec<String>,
     /// Of the listeners.
     pub front: FrontSettings,
+    /// The role of clients that show nothing, where it is another than the one of the whole gateway.
+    pub anonymous: Option<String>,
 }
 
 /// An open door to one bus. Dropping it closes its connections.
@@ -32,7 +34,11 @@ pub struct Door {
 impl Door {
     /// Opens the listeners. The bus is told where clients reach it.
     pub async fn open(gateway: &Gateway, bus: &Arc<Bus>, settings: DoorSettings) -> keyway::Result<Self> {
-        let guard = Arc::new(Admission { gateway: gateway.clone(), bus: bus.clone() });
+        let guard = Arc::new(Admission {
+            gateway: gateway.clone(),
+            bus: bus.clone(),
+            anonymous: settings.anonymous.as_deref().map(Into::into),
+        });
         let mut fronts = Vec::new();
         for url in &settings.urls {
             fronts.push(Front::listen(url, settings.front.clone(), guard.clone()).await?);
@@ -77,6 +83,7 @@ impl fmt::Debug for Door {
 struct Admission {
     gateway: Gateway,
     bus: Arc<Bus>,
+    anonymous: Option<Arc<str>>,
 }
 
 impl Guard for Admission {
@@ -85,10 +92,11 @@ impl Guard for Admission {
         if permit.is_none() {
             tracing::debug!(client = %client.address(), "refused: too many connections, from there or in all");
         }
-        Some(Box::new(Guarding::new(&self.gateway, &self.bus, client, permit?)))
+        let relay = Relay::new(&self.gateway, &self.bus, client);
+        Some(Box::new(Guarding::new(&self.gateway, relay, client, self.anonymous.clone(), permit?)))
     }
 
     fn authenticates(&self) -> bool {
-        self.gateway.open_to_anybody().is_none()
+        self.gateway.open_to_anybody(self.anonymous.as_deref()).is_none()
     }
 }

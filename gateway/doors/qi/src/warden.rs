@@ -8,7 +8,7 @@ use std::{
 
 use keyway::front::{AuthMap, AuthOutcome, AuthRequest, Client, CloseReason, Input, Local, Verdict, Warden};
 use keyway_auth::{Outcome, Source};
-use keyway_gateway::{Bus, Gateway, Member, Relay};
+use keyway_gateway::{Gateway, Member, Relay, Shown};
 use keyway_pipe::ConnectionPermit;
 use keyway_session::CapabilityMap;
 use tokio::sync::oneshot;
@@ -20,22 +20,32 @@ pub(crate) struct Guarding {
     gateway: Gateway,
     client: Client,
     relay: Relay,
+    /// The role of those who show nothing.
+    anonymous: Option<Arc<str>>,
     /// Who the client is, once it has been found out.
     member: Option<oneshot::Receiver<Member>>,
     _permit: ConnectionPermit,
 }
 
 impl Guarding {
-    pub(crate) fn new(gateway: &Gateway, bus: &Arc<Bus>, client: &Client, permit: ConnectionPermit) -> Self {
-        let relay = Relay::new(gateway, bus, client);
-        Self { gateway: gateway.clone(), client: client.clone(), relay, member: None, _permit: permit }
+    pub(crate) fn new(
+        gateway: &Gateway,
+        relay: Relay,
+        client: &Client,
+        anonymous: Option<Arc<str>>,
+        permit: ConnectionPermit,
+    ) -> Self {
+        Self { gateway: gateway.clone(), client: client.clone(), relay, anonymous, member: None, _permit: permit }
     }
 
     fn member(&mut self) -> Option<Member> {
         match &mut self.member {
             Some(member) => member.try_recv().ok(),
             // Nobody was asked: everybody is the same.
-            None => Some(member(&self.client, "anonymous", &self.gateway.open_to_anybody()?)),
+            None => {
+                let role = self.gateway.open_to_anybody(self.anonymous.as_deref())?;
+                Some(member(&self.client, ANONYMOUS, &role))
+            }
         }
     }
 }
@@ -44,10 +54,16 @@ impl Warden for Guarding {
     fn judge(&mut self, request: AuthRequest, verdict: Verdict) {
         let (found, member_of) = oneshot::channel();
         self.member = Some(member_of);
+        let shown = shown(&request.data);
+        if let (Shown::Nothing, Some(role)) = (&shown, &self.anonymous) {
+            // Nobody waits for this end any more, once it is dropped.
+            let _ = found.send(member(&self.client, ANONYMOUS, role));
+            return verdict.give(AuthOutcome::Done(AuthMap::new()));
+        }
         let (gateway, client) = (self.gateway.clone(), self.client.clone());
         tokio::spawn(async move {
             let source = client.address().ip().map_or(Source::Local, Source::Address);
-            match gateway.authenticate(source, shown(&request.data)).await {
+            match gateway.authenticate(source, shown).await {
                 Outcome::Accepted { identity, role } => {
                     // Before the verdict: whoever hears it finds the member.
                     let _ = found.send(member(&client, &identity.name, &role));
@@ -95,6 +111,9 @@ impl Warden for Guarding {
         self.relay.close();
     }
 }
+
+/// Who shows nothing.
+const ANONYMOUS: &str = "anonymous";
 
 fn member(client: &Client, identity: &str, role: &str) -> Member {
     Member::new("qi", client.id().to_string(), identity, role, client.address().to_string())

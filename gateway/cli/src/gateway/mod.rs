@@ -1,0 +1,72 @@
+//! Running a gateway: from a file and flags to open doors, and reloads.
+
+mod args;
+mod doors;
+mod plan;
+mod reload;
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use keyway_config::Config;
+use keyway_gateway::Gateway;
+use keyway_history::audit::AuditLog;
+
+pub(crate) use self::{
+    args::{DirectoryFlags, GateArgs},
+    plan::Plan,
+};
+use self::{doors::Doors, reload::Reloads};
+use crate::stop::Stop;
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub(crate) struct Running {
+    doors: Doors,
+    reloads: Option<Reloads>,
+    /// Behind the doors: what they do last is recorded, too.
+    _gateway: Gateway,
+    audit: Option<AuditLog>,
+}
+
+impl Running {
+    /// Opens everything. `config` is the file that can be reloaded.
+    pub(crate) async fn start(plan: Plan, config: Option<&Config>) -> anyhow::Result<Self> {
+        let audit = plan.audit_log()?;
+        let gateway = Gateway::start(plan.rules.clone(), plan.buses.clone(), audit.as_ref().map(AuditLog::recorder));
+        let doors = Doors::open(&gateway, &plan).await?;
+        let reloads = match (&plan.file, config) {
+            (Some(file), Some(config)) => Some(Reloads::new(file.clone(), config.clone(), gateway.clone())?),
+            _ => None,
+        };
+        Ok(Self { doors, reloads, _gateway: gateway, audit })
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.doors.urls()
+    }
+
+    /// Says that it is ready, and serves until told to stop.
+    pub(crate) async fn serve(mut self, also: &[String], stop: &mut Stop) -> anyhow::Result<()> {
+        println!("ready {}", [also, &self.urls()].concat().join(" "));
+        io::stdout().flush()?;
+        match &mut self.reloads {
+            Some(reloads) => reloads.until(stop.requested()).await,
+            None => stop.requested().await,
+        }
+        tracing::info!("ending");
+        drop(self.doors);
+        // What the sessions do as they end is recorded as well.
+        tokio::time::sleep(ENDING).await;
+        if let Some(audit) = self.audit {
+            audit.close()?;
+        }
+        Ok(())
+    }
+}
+
+/// For what is on its way when the doors close.
+const ENDING: Duration = Duration::from_millis(50);

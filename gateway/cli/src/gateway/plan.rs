@@ -1,0 +1,248 @@
+//! What a gateway is to be, from its file and its flags.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use keyway::{Session, SessionBuilder, TlsClient, TlsServer, front::FrontSettings};
+use keyway_auth::{AuthConfig, Authenticator};
+use keyway_config::{Audit, Config, Directory, DoorUrl, Listen, Network, Scheme, Trust};
+use keyway_gateway::{AuditRules, BusSettings, Limits, Rules};
+use keyway_history::audit::AuditLog;
+use keyway_pipe::SocketOptions;
+use keyway_policy::Policy;
+
+use super::args::{DirectoryFlags, GateArgs, Upstream};
+use crate::exit::Usage;
+
+/// Everything a gateway needs to start.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) rules: Rules,
+    pub(crate) buses: Vec<BusSettings>,
+    pub(crate) listeners: Vec<Listener>,
+    audit: Audit,
+}
+
+/// A door to open.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    pub(crate) url: DoorUrl,
+    /// The directory behind it, by its place.
+    pub(crate) bus: usize,
+    pub(crate) front: FrontSettings,
+    pub(crate) anonymous: Option<String>,
+}
+
+impl Plan {
+    /// Of a file, and of flags that take the place of what it says.
+    pub(crate) fn new(
+        config: Option<&Config>,
+        args: &GateArgs,
+        directories: &DirectoryFlags,
+        listen: &[String],
+    ) -> anyhow::Result<Self> {
+        let rules = rules(config)?;
+        if let Some(role) = args.anonymous_role.as_deref().filter(|role| !rules.policy.has_role(role)) {
+            let known: Vec<_> = rules.policy.roles().collect();
+            return Err(usage(format!(
+                "there is no role {role:?}; --anonymous-role takes one of {}",
+                known.join(", ")
+            )));
+        }
+        let network = config.map(|config| config.network.clone()).unwrap_or_default();
+        let shared = |configured: bool| args.upstream.map_or(configured, |upstream| upstream == Upstream::Shared);
+        let mut buses = directories.buses()?;
+        if buses.is_empty() {
+            let configured = config.map(|config| config.directories.as_slice()).unwrap_or_default();
+            buses = configured.iter().map(bus).collect::<anyhow::Result<_>>()?;
+        }
+        for bus in &mut buses {
+            bus.shared = shared(bus.shared);
+        }
+        let listeners = listeners(config, args, &buses, listen, &rules, &network)?;
+        let audit = config.map(|config| config.audit.clone()).unwrap_or_default();
+        Ok(Self { file: args.config.clone(), rules, buses, listeners, audit })
+    }
+
+    /// Opens the audit log, if there is to be one.
+    pub(crate) fn audit_log(&self) -> anyhow::Result<Option<AuditLog>> {
+        let Some(folder) = &self.audit.folder else { return Ok(None) };
+        let log = AuditLog::open(folder, self.audit.options());
+        Ok(Some(log.with_context(|| format!("cannot open the audit log in {}", folder.display()))?))
+    }
+}
+
+/// Who may come in and do what.
+fn rules(config: Option<&Config>) -> anyhow::Result<Rules> {
+    match config {
+        Some(config) => Ok(rules_of(config, Authenticator::new(config.auth.clone()))),
+        None => {
+            let policy = Policy::default();
+            let nobody = AuthConfig::parse("", "", &policy).map_err(|error| usage(error.to_string()))?;
+            let authenticator = Authenticator::new(nobody);
+            Ok(Rules { policy, authenticator, limits: Limits::default(), audit: AuditRules::default() })
+        }
+    }
+}
+
+/// The rules of a file.
+pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
+    let limits = &config.limits;
+    let limits = Limits {
+        connections_per_source: limits.connections_per_source.get() as usize,
+        connections: limits.connections.get() as usize,
+        unauthenticated_time: limits.unauthenticated_time,
+        calls_in_flight: limits.calls_in_flight.get() as usize,
+        calls_per_second: limits.calls_per_second.map(std::num::NonZero::get),
+        payload: u32::try_from(limits.payload.0).unwrap_or(u32::MAX),
+        queue_per_session: limits.queue_per_session.as_usize(),
+    };
+    let recorded = config.audit.clone();
+    let arguments = Arc::new(move |service: &str, member: &str| recorded.records_arguments(service, member));
+    let audit = AuditRules { overflow: config.audit.overflow.into(), arguments: Some(arguments) };
+    Rules { policy: config.policy.clone(), authenticator, limits, audit }
+}
+
+fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {
+    let builder = Session::builder();
+    let builder = match (&directory.user, &directory.token) {
+        (Some(user), Some(token)) => builder.credentials(user, token.0.expose()),
+        _ => builder,
+    };
+    let session = match directory_tls(directory)? {
+        Some(tls) => builder.tls(tls),
+        None => builder,
+    };
+    Ok(BusSettings {
+        name: directory.name.clone().unwrap_or_default(),
+        url: directory.url.to_string(),
+        session,
+        inside_listen: directory.inside_listen.as_ref().map(ToString::to_string),
+        shared: directory.upstream == keyway_config::Upstream::Shared,
+    })
+}
+
+fn directory_tls(directory: &Directory) -> anyhow::Result<Option<TlsClient>> {
+    let Some(trust) = directory.trust() else { return Ok(None) };
+    let client = match trust {
+        Trust::Anybody => TlsClient::dangerous_skip_verification(),
+        Trust::Ca(file) => TlsClient::ca_file(file),
+        Trust::Pin(pin) => TlsClient::pin_sha256(pin),
+    };
+    let client = match (&directory.cert, &directory.key) {
+        (Some(cert), Some(key)) => client.and_then(|client| client.certificate_files(cert, key)),
+        _ => client,
+    };
+    Ok(Some(client.map_err(|error| usage(format!("directory {}: {error}", directory.url)))?))
+}
+
+impl DirectoryFlags {
+    fn buses(&self) -> anyhow::Result<Vec<BusSettings>> {
+        let builder: SessionBuilder = self.tls.apply(Session::builder())?;
+        let session = match (&self.user, &self.token) {
+            (Some(user), Some(token)) => builder.credentials(user, token),
+            _ => builder,
+        };
+        let bus = |text: &String| {
+            let (name, url) = text.split_once('=').unwrap_or(("", text));
+            let url = keyway_config::QiUrl::try_from(url.to_owned()).map_err(usage)?;
+            let (name, session) = (name.to_owned(), session.clone());
+            Ok(BusSettings { name, url: url.to_string(), session, inside_listen: None, shared: false })
+        };
+        self.directory.iter().map(bus).collect()
+    }
+}
+
+fn listeners(
+    config: Option<&Config>,
+    args: &GateArgs,
+    buses: &[BusSettings],
+    urls: &[String],
+    rules: &Rules,
+    network: &Network,
+) -> anyhow::Result<Vec<Listener>> {
+    let from_flags = urls.iter().map(|url| {
+        let url = DoorUrl::try_from(url.clone()).map_err(usage)?;
+        if url.scheme == Scheme::Http && !url.is_loopback() {
+            return Err(usage(format!("{url} would send tokens in clear text; use https, or listen on 127.0.0.1")));
+        }
+        let (directory, cors, anonymous) = (None, Vec::new(), None);
+        let (cert, key) = (args.server_cert.clone(), args.server_key.clone());
+        Ok(Listen { url, directory, cert, key, client_ca: args.server_client_ca.clone(), cors, anonymous })
+    });
+    let mut listen: Vec<Listen> = from_flags.collect::<anyhow::Result<_>>()?;
+    if listen.is_empty() {
+        listen = config.map(|config| config.listen.clone()).unwrap_or_default();
+    }
+    if listen.is_empty() {
+        return Err(usage(
+            "there is nowhere to listen; name a URL (--listen), or a file that does (--config)".to_owned(),
+        ));
+    }
+    let listener = |listen: Listen| {
+        let anonymous = args.anonymous_role.clone().or_else(|| listen.anonymous.as_ref().map(|role| role.role.clone()));
+        if anonymous.is_none() && rules.authenticator.anonymous().is_none() && rules.authenticator.knows_nobody() {
+            let text = format!(
+                "nobody could come in at {}: name users in a file (--config, `keyway init` writes one), or the role of everybody \
+                 (--anonymous-role)",
+                listen.url
+            );
+            return Err(usage(text));
+        }
+        let bus = bus_of(&listen, buses)?;
+        let front = front(&listen, rules, network)?;
+        Ok(Listener { url: listen.url, bus, front, anonymous })
+    };
+    listen.into_iter().map(listener).collect()
+}
+
+fn bus_of(listen: &Listen, buses: &[BusSettings]) -> anyhow::Result<usize> {
+    match (&listen.directory, buses) {
+        (_, []) => Err(usage("there is no directory to stand in front of; name it (--directory)".to_owned())),
+        (None, [_]) => Ok(0),
+        (None, [..]) if !listen.url.scheme.is_qi() => Ok(0),
+        (None, _) => {
+            let text =
+                format!("{} leads to which directory? Say so in a file (--config): `directory = \"…\"`", listen.url);
+            Err(usage(text))
+        }
+        (Some(name), _) => {
+            let found = buses.iter().position(|bus| bus.name == *name);
+            found.ok_or_else(|| usage(format!("{} leads to {name:?}, and there is no such directory", listen.url)))
+        }
+    }
+}
+
+fn front(listen: &Listen, rules: &Rules, network: &Network) -> anyhow::Result<FrontSettings> {
+    let limits = &rules.limits;
+    let mut front = FrontSettings {
+        authentication_timeout: limits.unauthenticated_time,
+        unauthenticated_per_source: limits.connections_per_source,
+        max_payload: limits.payload,
+        socket: SocketOptions::from_environment().dead_after(network.dead_after),
+        tls: server_tls(listen)?,
+        ..FrontSettings::default()
+    };
+    front.queue.max_bytes = limits.queue_per_session;
+    Ok(front)
+}
+
+fn server_tls(listen: &Listen) -> anyhow::Result<Option<TlsServer>> {
+    let (Some(cert), Some(key)) = (&listen.cert, &listen.key) else {
+        if listen.url.scheme.is_tls() {
+            let text = format!("{} needs a certificate and its key (--server-cert, --server-key)", listen.url);
+            return Err(usage(text));
+        }
+        return Ok(None);
+    };
+    let server = TlsServer::from_files(cert, key).and_then(|server| match &listen.client_ca {
+        Some(file) => server.client_ca_file(file),
+        None => Ok(server),
+    });
+    Ok(Some(server.map_err(|error| usage(format!("{}: {error}", listen.url)))?))
+}
+
+fn usage(text: String) -> anyhow::Error {
+    Usage(text).into()
+}
