@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{AuthConfig, AuthError, check};
+use crate::{AuthConfig, AuthError, LockoutSettings, check};
 
 /// Identities as they are written, to be part of a larger file. Its places are those of the text it was read from.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -72,7 +72,7 @@ pub(crate) struct CertificateSource {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JwtSource {
-    /// The path of the file with the keys; the caller reads it.
+    /// The file with the keys (JWKS); the caller reads it.
     pub(crate) jwks: String,
     /// Who issues them (`iss`).
     #[schemars(with = "String")]
@@ -108,18 +108,25 @@ pub(crate) struct ClaimSource {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LockoutSource {
     /// Failed attempts of an address before the first delay.
+    #[schemars(extend("default" = LockoutSettings::default().free_per_source))]
     pub(crate) free_per_source: Option<u32>,
     /// Failed attempts for a user before the first delay.
+    #[schemars(extend("default" = LockoutSettings::default().free_per_user))]
     pub(crate) free_per_user: Option<u32>,
     /// Seconds of the first delay; each further one is twice as long.
+    #[schemars(extend("default" = LockoutSettings::default().first_delay.as_secs()))]
     pub(crate) first_delay: Option<u32>,
     /// Seconds of the longest delay.
+    #[schemars(extend("default" = LockoutSettings::default().longest_delay.as_secs()))]
     pub(crate) longest_delay: Option<u32>,
     /// Seconds without an attempt after which failures are forgotten.
+    #[schemars(extend("default" = LockoutSettings::default().forget_after.as_secs()))]
     pub(crate) forget_after: Option<u32>,
     /// Addresses and users that are remembered.
+    #[schemars(extend("default" = LockoutSettings::default().entries))]
     pub(crate) entries: Option<u32>,
     /// Passwords of one address that are verified at a time.
+    #[schemars(extend("default" = LockoutSettings::default().parallel_per_source))]
     pub(crate) parallel_per_source: Option<u32>,
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod certificates;
 mod commands;
 mod connection;
 mod demo;
@@ -9,6 +10,7 @@ mod exit;
 mod gateway;
 mod logging;
 mod member;
+mod new_files;
 mod output;
 mod selection;
 mod serve;
@@ -69,6 +71,12 @@ enum Command {
     Audit(commands::audit::AuditArgs),
     /// Check rules, explain what they decide, test and learn them from an audit log
     Policy(commands::policy::PolicyArgs),
+    /// Write a configuration that works, with certificates and a user
+    Init(commands::init::InitArgs),
+    /// Issue certificates for servers and clients, and show what is in them
+    Cert(commands::cert::CertArgs),
+    /// Check, show and explain the gateway's configuration
+    Config(commands::config::ConfigArgs),
     /// Find out what listens at a URL, and how to talk to it
     Probe(commands::probe::ProbeArgs),
     /// Print a script that completes this command's arguments
@@ -98,6 +106,9 @@ fn main() -> ExitCode {
         Command::Trace(args) => commands::trace::run(&args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
+        Command::Init(args) => commands::init::run(&args),
+        Command::Cert(args) => commands::cert::run(&args),
+        Command::Config(args) => commands::config::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man(args) => commands::documents::man(&args),

@@ -62,14 +62,17 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<PathBuf>,
     pub(crate) network: Network,
+    /// Directories whose services are shown; `keyway up` runs one of its own if there is none.
     #[serde(rename = "directory", skip_serializing_if = "Vec::is_empty")]
     pub(crate) directories: Vec<Directory>,
+    /// Doors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) listen: Vec<Listen>,
     pub(crate) limits: Limits,
     pub(crate) audit: Audit,
     pub(crate) admin: Admin,
     pub(crate) session: Session,
+    /// Services that one client at a time may use exclusively.
     #[serde(rename = "lease", skip_serializing_if = "Vec::is_empty")]
     pub(crate) leases: Vec<Lease>,
     pub(crate) discovery: Discovery,

@@ -2,11 +2,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod call;
+pub(crate) mod cert;
+pub(crate) mod config;
 pub(crate) mod directory;
 pub(crate) mod documents;
 pub(crate) mod gateway;
 pub(crate) mod get;
 pub(crate) mod info;
+pub(crate) mod init;
 pub(crate) mod policy;
 pub(crate) mod post;
 pub(crate) mod probe;
