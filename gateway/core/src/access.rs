@@ -27,7 +27,30 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// To the service itself.
     pub(crate) fn new(in_force: &InForce, role: &Arc<str>, service: &Arc<str>, metaobject: Arc<MetaObject>) -> Self {
+        let rules = in_force.rules.policy.access(role, service, &metaobject);
+        Self::with(in_force, rules, role, service, metaobject)
+    }
+
+    /// To an object that the service has returned.
+    pub(crate) fn of_object(
+        in_force: &InForce,
+        role: &Arc<str>,
+        service: &Arc<str>,
+        metaobject: Arc<MetaObject>,
+    ) -> Self {
+        let rules = in_force.rules.policy.object_access(role, service, &metaobject);
+        Self::with(in_force, rules, role, service, metaobject)
+    }
+
+    fn with(
+        in_force: &InForce,
+        access: ServiceAccess,
+        role: &Arc<str>,
+        service: &Arc<str>,
+        metaobject: Arc<MetaObject>,
+    ) -> Self {
         let InForce { rules: Rules { policy, audit, .. }, generation } = in_force;
         let recorded = metaobject.methods.values().filter(|method| audit.records_arguments(service, &method.name));
         let recorded = recorded.map(|method| ActionId(method.uid)).collect();
@@ -38,7 +61,7 @@ impl Access {
             role: role.clone(),
             service: service.clone(),
             unlimited: policy.is_unlimited(role),
-            rules: policy.access(role, service, &metaobject),
+            rules: access,
             metaobject,
             generation: *generation,
             members,

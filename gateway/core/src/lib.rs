@@ -15,4 +15,4 @@ pub use bus::{Bus, BusSettings};
 pub use gateway::{Gateway, Shown};
 pub use member::Member;
 pub use relay::Relay;
-pub use rules::{AuditRules, Limits, Rules};
+pub use rules::{AuditRules, Limits, MemberFilter, Rules};

@@ -52,13 +52,16 @@ impl Default for Limits {
     }
 }
 
+/// Chooses members, by the names of their service and their own.
+pub type MemberFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 /// What is recorded, and what happens when there is no room for it.
 #[derive(Clone, Default)]
 pub struct AuditRules {
     /// Whether what cannot be recorded is refused.
     pub overflow: Overflow,
     /// Says of which service's members the arguments are recorded with their values; of none if it is missing.
-    pub arguments: Option<Arc<dyn Fn(&str, &str) -> bool + Send + Sync>>,
+    pub arguments: Option<MemberFilter>,
 }
 
 impl AuditRules {

@@ -13,7 +13,7 @@ use std::{
 use keyway_pipe::{ConnectionId, PeerAddress, QueueLimits, Sender, SocketOptions, TlsServer};
 pub use keyway_session::{AuthMap, AuthOutcome, AuthRequest, CloseReason, Input};
 use keyway_session::{CapabilityMap, SharedCapabilities};
-use keyway_value::{ObjectUid, ServiceId};
+use keyway_value::{ObjectId, ObjectUid, ServiceId};
 use parking_lot::Mutex;
 
 use crate::{
@@ -129,6 +129,11 @@ impl Client {
     /// Has objects of this process serve a message that was kept back before.
     pub fn serve(&self, local: Local) {
         self.0.serve(local.input, local.object.as_ref());
+    }
+
+    /// An object of this process that was passed to the client, by the ids it has on this connection.
+    pub fn object(&self, service: ServiceId, object: ObjectId) -> Option<Object> {
+        self.0.find(service, object)
     }
 
     /// The main object of a service that the client hosts, reached over this connection (spec 7.13).

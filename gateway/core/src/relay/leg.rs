@@ -14,12 +14,14 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use keyway::Session;
 use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
 use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, errors};
-use keyway_value::{MessageId, ServiceId, ServiceInfo};
+use keyway_value::{ActionId, MessageId, ObjectId, ServiceId, ServiceInfo};
 use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::journal::Entry;
 
@@ -45,10 +47,18 @@ enum State {
     Closed,
 }
 
-/// A call that was passed on.
+/// A call under way.
 struct Running {
     header: Header,
-    entry: Option<Entry>,
+    asker: Asker,
+}
+
+/// Who waits for the answer.
+enum Asker {
+    /// The client; the answer is passed on, and noted.
+    Client(Option<Entry>),
+    /// The gateway itself.
+    Gateway(oneshot::Sender<Result<Bytes, String>>),
 }
 
 /// A frame that a leg does not take.
@@ -153,21 +163,53 @@ impl Leg {
 
     /// Remembers a call, so that it is answered in any case.
     pub(crate) fn started(&self, header: &Header, entry: Option<Entry>) {
-        let before = self.calls.lock().insert(header.id, Running { header: *header, entry });
+        let running = Running { header: *header, asker: Asker::Client(entry) };
+        let before = self.calls.lock().insert(header.id, running);
         // Two calls with one id would be the client's mistake; one of the answers is for both.
         if before.is_none() {
             self.in_flight.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A call has been answered. False if nobody waits for the answer any more.
-    fn finished(&self, answer: &Header) -> bool {
-        let Some(running) = self.calls.lock().remove(&answer.id) else { return false };
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if let Some(entry) = running.entry {
-            entry.finish(answer.kind == MessageKind::Reply);
+    /// Asks for the members of an object that the client has been given.
+    pub(crate) async fn ask_metaobject(&self, service: ServiceId, object: ObjectId) -> Result<Bytes, String> {
+        let (asker, answer) = oneshot::channel();
+        let payload = Bytes::copy_from_slice(&object.0.to_le_bytes()).into();
+        let frame = {
+            let mut calls = self.calls.lock();
+            // Clients count their calls from 1 (spec 2.1).
+            let free = (0..u32::MAX).rev().map(MessageId).find(|id| !calls.contains_key(id));
+            let id = free.ok_or(errors::CALL_NOT_HANDLED)?;
+            let frame = Frame::call(id, service, object, ActionId::META_OBJECT, payload);
+            calls.insert(id, Running { header: frame.header, asker: Asker::Gateway(asker) });
+            frame
+        };
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        if let Err(Refused(frame)) = self.send(frame) {
+            self.withdraw(&frame.header);
         }
-        true
+        answer.await.unwrap_or_else(|_| Err(errors::NOT_CONNECTED.to_owned()))
+    }
+
+    /// A call has been answered. Gives the answer back if it is for the client.
+    fn finished(&self, answer: Frame) -> Option<Frame> {
+        let running = self.calls.lock().remove(&answer.header.id)?;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let is_reply = answer.header.kind == MessageKind::Reply;
+        match running.asker {
+            Asker::Client(entry) => {
+                if let Some(entry) = entry {
+                    entry.finish(is_reply);
+                }
+                Some(answer)
+            }
+            Asker::Gateway(asker) => {
+                let result = if is_reply { Ok(answer.payload.into_bytes()) } else { Err(errors::text_of(&answer)) };
+                // The session may be over.
+                let _ = asker.send(result);
+                None
+            }
+        }
     }
 
     /// The service is gone: what was asked of it fails (spec 7.6).
@@ -197,8 +239,9 @@ impl Leg {
     }
 
     fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
-        for Running { header, entry } in calls {
+        for Running { header, asker } in calls {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            let Asker::Client(entry) = asker else { continue };
             if let Some(entry) = entry {
                 entry.finish(false);
             }
@@ -248,7 +291,7 @@ impl Handler for LegHandler {
     fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
         match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
             Input::Opened => return self.opened(sender),
-            Input::Answer(frame) if self.leg.finished(&frame.header) => self.batch.push(frame),
+            Input::Answer(frame) => self.batch.extend(self.leg.finished(frame)),
             Input::Call(frame) | Input::Post(frame) | Input::Event(frame) | Input::Cancel { frame, .. } => {
                 self.batch.push(frame);
             }

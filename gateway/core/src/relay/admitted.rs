@@ -1,0 +1,154 @@
+//! What is known of a client that is in.
+
+use std::time::Instant;
+
+use keyway_history::audit::{Kind, Recorder};
+use keyway_policy::{RateId, RateLimiter};
+use keyway_session::CapabilityMap;
+use keyway_value::Value;
+
+use super::journal::Journal;
+use crate::{access::Access, member::Member, rules::InForce};
+
+/// A client that is in, and what it may take.
+pub(super) struct Admitted {
+    pub(super) member: Member,
+    /// As service hosts are told of them.
+    pub(super) capabilities: CapabilityMap,
+    pub(super) journal: Option<Journal>,
+    /// Whether nothing it does has to be looked at.
+    pub(super) unlimited: bool,
+    pub(super) max_in_flight: usize,
+    pub(super) generation: u64,
+    limiter: RateLimiter,
+    pace: Pace,
+}
+
+/// Messages of one session in a second, as a bucket of tokens.
+struct Pace {
+    per_second: Option<f64>,
+    tokens: f64,
+    filled: Option<Instant>,
+}
+
+impl Admitted {
+    pub(super) fn new(
+        member: Member,
+        capabilities: &CapabilityMap,
+        rules: &InForce,
+        recorder: Option<&Recorder>,
+    ) -> Self {
+        let journal =
+            recorder.map(|recorder| Journal::new(recorder.clone(), member.caller.clone(), &rules.rules.audit));
+        Self {
+            unlimited: rules.rules.policy.is_unlimited(&member.role),
+            limiter: RateLimiter::new(&rules.rules.policy),
+            max_in_flight: rules.rules.limits.calls_in_flight,
+            generation: rules.generation,
+            pace: Pace::new(rules.rules.limits.calls_per_second),
+            capabilities: inward(capabilities),
+            journal,
+            member,
+        }
+    }
+
+    /// Other rules are in force.
+    pub(super) fn renew(&mut self, rules: &InForce) {
+        self.generation = rules.generation;
+        self.unlimited = rules.rules.policy.is_unlimited(&self.member.role);
+        self.limiter = RateLimiter::new(&rules.rules.policy);
+        self.max_in_flight = rules.rules.limits.calls_in_flight;
+        self.pace = Pace::new(rules.rules.limits.calls_per_second);
+    }
+
+    /// Whether one more message may come now.
+    pub(super) fn keeps_pace(&mut self, now: Instant) -> bool {
+        self.pace.take(now)
+    }
+
+    /// Counts a message for the rates of rules.
+    pub(super) fn count(
+        &mut self,
+        now: Instant,
+        rates: &[RateId],
+        access: &Access,
+        member: &str,
+    ) -> Result<(), String> {
+        if rates.is_empty() {
+            return Ok(());
+        }
+        let names = || (access.role.to_string(), access.service.to_string(), member.to_owned());
+        self.limiter.take(now, rates, names).map_err(|refused| {
+            if let Some(journal) = &self.journal {
+                journal.refused(Kind::Call, &access.service, member.into(), refused.refusal.code.code());
+            }
+            refused.to_string()
+        })
+    }
+}
+
+impl Pace {
+    fn new(per_second: Option<u32>) -> Self {
+        let per_second = per_second.map(f64::from);
+        Self { per_second, tokens: per_second.unwrap_or_default(), filled: None }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let Some(per_second) = self.per_second else { return true };
+        let passed = self.filled.map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
+        self.filled = Some(now);
+        self.tokens = (self.tokens + passed * per_second).min(per_second);
+        let enough = self.tokens >= 1.0;
+        if enough {
+            self.tokens -= 1.0;
+        }
+        enough
+    }
+}
+
+/// A client's capabilities as a service host is told of them: what the gateway does not share with the client, the host must not
+/// share with it either, since frames pass unchanged (DESIGN 4).
+fn inward(client: &CapabilityMap) -> CapabilityMap {
+    let own = CapabilityMap::from_environment();
+    let mut map = CapabilityMap::empty();
+    for (name, value) in client.iter() {
+        let name = name.to_string_lossy();
+        let is_known = own.get(&name).is_some();
+        if is_known {
+            map.set(&name, Value::Bool(client.has(&name) && own.has(&name)));
+        } else {
+            map.set(&name, value.clone());
+        }
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_too_fast_has_to_wait_for_its_second() {
+        let now = Instant::now();
+        let mut pace = Pace::new(Some(2));
+        assert!(pace.take(now) && pace.take(now));
+        assert!(!pace.take(now));
+        assert!(pace.take(now + Duration::from_millis(500)));
+        assert!(!pace.take(now + Duration::from_millis(600)));
+        assert!(Pace::new(None).take(now));
+    }
+
+    #[test]
+    fn a_host_is_told_of_nothing_that_the_gateway_does_not_share() {
+        let mut client = CapabilityMap::libqi();
+        client.set("MetaObjectCache", true).set("ObjectPtrUID", 1_i32).set("Zorglub", 5_i32);
+        let mut client = inward(&client);
+        assert!(!client.has("MetaObjectCache"));
+        assert_eq!(client.get("ObjectPtrUID"), Some(&Value::Bool(true)));
+        assert_eq!(client.get("Zorglub"), Some(&Value::Int32(5)));
+        client.set("MetaObjectCache", false);
+        assert!(inward(&CapabilityMap::empty()).iter().next().is_none());
+    }
+}
