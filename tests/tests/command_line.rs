@@ -256,9 +256,17 @@ fn exit_codes_tell_usage_from_connection_from_refusal() {
 
 #[test]
 fn a_listening_command_prints_its_ready_line_only_and_ends_well_when_told_to() {
-    for arguments in [&["directory"][..], &["up"], &["up", "--demo"]] {
+    let state = tempfile::tempdir().unwrap();
+    let free = "tcp://127.0.0.1:0";
+    let commands: [&[&str]; 4] = [
+        &["directory", "--listen", free, "--listen", free],
+        &["up", "--bus", free, "--bus", free],
+        &["up", "--bus", free, "--listen", free, "--anonymous-role", "admin"],
+        &["up", "--demo", "--bus", free, "--listen", free, "--anonymous-role", "demo"],
+    ];
+    for arguments in commands {
         let mut command = Command::new(Keyway::program());
-        command.args(arguments).args(["--listen", "tcp://127.0.0.1:0", "--listen", "tcp://127.0.0.1:0"]);
+        command.args(arguments).env("XDG_STATE_HOME", state.path());
         command.args(["--network-threads", "2"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -280,7 +288,9 @@ fn a_listening_command_prints_its_ready_line_only_and_ends_well_when_told_to() {
 #[test]
 fn the_demo_robot_and_meter_do_what_the_readme_says() {
     let mut command = Command::new(Keyway::program());
-    let demo = Running::start(command.args(["up", "--demo", "--listen", "tcp://127.0.0.1:0"]));
+    let state = tempfile::tempdir().unwrap();
+    command.args(["up", "--demo", "--bus", "tcp://127.0.0.1:0", "--listen", "tcp://127.0.0.1:0"]);
+    let demo = Running::start(command.env("XDG_STATE_HOME", state.path()));
     let url = &demo.url;
     assert_eq!(printed(url, &["info"]), "001 [ServiceDirectory]\n002 [Robot]\n003 [Meter]\n");
     assert_eq!(printed(url, &["call", "Robot.walkTo", "0.2", "0.1"]), "[0.2,0.1]\n");

@@ -12,9 +12,9 @@ use keyway::{Directory, DirectoryBuilder, TlsServer};
 
 use crate::{exit::Usage, stop::Stop};
 
-/// Settings of a directory.
+/// Where a directory listens.
 #[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
+pub(crate) struct ListenArgs {
     /// Where to listen; port 0 takes a free one. May be given several times
     #[arg(
         long,
@@ -33,12 +33,17 @@ pub(crate) struct ServeArgs {
     /// Certificates (PEM) of clients, or of those who issue them, which listening on tcpsm needs
     #[arg(long, value_name = "FILE", requires = "cert")]
     client_ca: Option<PathBuf>,
+}
+
+/// What a directory allows.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
     /// Let any session change any service, as libqi does. Not where strangers may connect
     #[arg(long)]
     permissive: bool,
     /// Threads that serve connections [default: as many as processors]
     #[arg(long, value_name = "N")]
-    network_threads: Option<usize>,
+    pub(crate) network_threads: Option<usize>,
     /// Seconds a connection may stay without authenticating
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     authentication_timeout: f64,
@@ -53,27 +58,35 @@ pub(crate) struct ServeArgs {
     queue_bytes: usize,
 }
 
-impl ServeArgs {
+impl ListenArgs {
     /// Runs a directory until SIGTERM or Ctrl-C; `then` runs once it listens.
-    pub(crate) fn run<F, T>(self, then: F) -> anyhow::Result<()>
+    pub(crate) fn run<F, T>(self, serve: &ServeArgs, then: F) -> anyhow::Result<()>
     where
         F: AsyncFnOnce(&Directory) -> anyhow::Result<T>,
     {
-        let runtime = keyway_pipe::runtime::build(self.network_threads).context("cannot start the network threads")?;
+        let runtime = keyway_pipe::runtime::build(serve.network_threads).context("cannot start the network threads")?;
         runtime.block_on(async {
             // Asked for before `ready` is printed: who reads it may send the signal at once.
             let mut stop = Stop::new()?;
-            let directory = self.builder()?.start().await?;
+            let directory = self.builder(serve)?.start().await?;
             let kept = then(&directory).await?;
             println!("ready {}", directory.urls().join(" "));
             io::stdout().flush()?;
             stop.requested().await;
             tracing::info!("ending");
             drop(kept);
-            // Closing is quick; a peer that takes its time does not hold up the end.
-            let _ = tokio::time::timeout(CLOSING, directory.close()).await;
+            close(directory).await;
             Ok(())
         })
+    }
+
+    fn builder(self, serve: &ServeArgs) -> anyhow::Result<DirectoryBuilder> {
+        let tls = self.tls()?;
+        let mut builder = serve.builder(self.listen)?;
+        if let Some(tls) = tls {
+            builder = builder.tls(tls);
+        }
+        Ok(builder)
     }
 
     fn tls(&self) -> anyhow::Result<Option<TlsServer>> {
@@ -84,21 +97,26 @@ impl ServeArgs {
         });
         Ok(Some(server.map_err(|error| Usage(error.to_string()))?))
     }
+}
 
-    fn builder(self) -> anyhow::Result<DirectoryBuilder> {
+impl ServeArgs {
+    /// A directory that allows this, and listens there.
+    pub(crate) fn builder(&self, listen: Vec<String>) -> anyhow::Result<DirectoryBuilder> {
         let timeout = Duration::try_from_secs_f64(self.authentication_timeout)
             .context("--authentication-timeout is a number of seconds, such as 10")?;
-        let mut builder = Directory::builder()
+        let builder = Directory::builder()
             .permissive(self.permissive)
             .authentication_timeout(timeout)
             .unauthenticated_per_source(self.max_unauthenticated)
             .max_payload(self.max_payload)
             .queue_bytes(self.queue_bytes);
-        if let Some(tls) = self.tls()? {
-            builder = builder.tls(tls);
-        }
-        Ok(self.listen.into_iter().fold(builder, DirectoryBuilder::listen))
+        Ok(listen.into_iter().fold(builder, DirectoryBuilder::listen))
     }
+}
+
+/// Closing is quick; a peer that takes its time does not hold up the end.
+pub(crate) async fn close(directory: Directory) {
+    let _ = tokio::time::timeout(CLOSING, directory.close()).await;
 }
 
 const CLOSING: Duration = Duration::from_millis(1500);

@@ -4,11 +4,13 @@ use bytes::Bytes;
 use clap::Args;
 use keyway::{Object, Signal};
 
-use crate::serve::ServeArgs;
+use crate::serve::{ListenArgs, ServeArgs};
 
 /// Where the service is hosted.
 #[derive(Debug, Args)]
 pub(super) struct BenchServeArgs {
+    #[command(flatten)]
+    listen: ListenArgs,
     #[command(flatten)]
     serve: ServeArgs,
 }
@@ -16,7 +18,7 @@ pub(super) struct BenchServeArgs {
 /// Runs a directory with the service that the other measurements use by default, as `tests/peers/libqi_bench_host.py` does
 /// with libqi.
 pub(super) fn run(args: BenchServeArgs) -> anyhow::Result<()> {
-    args.serve.run(async |directory| {
+    args.listen.run(&args.serve, async |directory| {
         let mut bench = Object::builder();
         bench.method("echo", |(buffer,): (Bytes,)| buffer);
         // Posting on them emits them.

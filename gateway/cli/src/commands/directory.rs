@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::serve::ServeArgs;
+use crate::serve::{ListenArgs, ServeArgs};
 
 const EXAMPLES: &str = "Prints `ready URL…` on standard output when it accepts connections; SIGTERM and Ctrl-C end it.
 
@@ -15,9 +15,11 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DirectoryArgs {
     #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
     serve: ServeArgs,
 }
 
 pub(crate) fn run(args: DirectoryArgs) -> anyhow::Result<()> {
-    args.serve.run(async |_| Ok(()))
+    args.listen.run(&args.serve, async |_| Ok(()))
 }

@@ -37,7 +37,7 @@ pub(crate) struct GatewayArgs {
 
 pub(crate) fn run(args: &GatewayArgs) -> anyhow::Result<()> {
     let config = args.gate.load()?;
-    let plan = Plan::new(config.as_ref(), &args.gate, &args.directories, &args.listen)?;
+    let plan = Plan::new(config.as_ref(), &args.gate, args.directories.buses()?, &args.listen)?;
     let configured = config.as_ref().and_then(|config| config.network.threads).map(std::num::NonZero::get);
     let threads = args.network_threads.or(configured);
     let runtime = keyway_pipe::runtime::build(threads).context("cannot start the network threads")?;

@@ -33,17 +33,7 @@ pub(crate) struct InitArgs {
 }
 
 pub(crate) fn run(args: &InitArgs) -> anyhow::Result<()> {
-    let tls = args.dir.join("tls");
-    let (config, secret) = (args.dir.join("keyway.toml"), args.dir.join("admin.token"));
-    let (authority, issued) = Authority::create(&cert::authority_name(), CA_DAYS)?;
-    let mut files = NewFiles::default();
-    let (ca, _) = cert::add(&mut files, &tls, "ca", issued);
-    cert::add(&mut files, &tls, "server", authority.server(&cert::hosts(&args.host), LEAF_DAYS)?);
-    let (token, hash) = token::generate()?;
-    files.add_secret(secret.clone(), format!("{}\n", token.expose()));
-    // Last: where there is a configuration, everything it names is there too.
-    files.add(config.clone(), format!("{TEMPLATE}{}", user_table("admin", "admin", "token_hash", &hash)));
-    files.write(args.force)?;
+    let Written { config, tls, ca, secret } = write(&args.dir, &args.host, "admin", TEMPLATE, args.force)?;
     println!("wrote {}, and certificates in {}", config.display(), tls.display());
     println!("the token of the user admin is in {}", secret.display());
     println!("\nnext:");
@@ -51,6 +41,39 @@ pub(crate) fn run(args: &InitArgs) -> anyhow::Result<()> {
         println!("  {command}");
     }
     Ok(())
+}
+
+/// Where the files of a configuration are.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) config: PathBuf,
+    pub(crate) tls: PathBuf,
+    pub(crate) ca: PathBuf,
+    /// The token of its user.
+    pub(crate) secret: PathBuf,
+}
+
+impl Written {
+    /// In a folder.
+    pub(crate) fn at(dir: &Path, user: &str) -> Self {
+        let tls = dir.join("tls");
+        Self { config: dir.join("keyway.toml"), ca: tls.join("ca.pem"), secret: dir.join(format!("{user}.token")), tls }
+    }
+}
+
+/// Writes a configuration with certificates, and a user with a token and the role of the same name.
+pub(crate) fn write(dir: &Path, hosts: &[String], user: &str, template: &str, force: bool) -> anyhow::Result<Written> {
+    let written = Written::at(dir, user);
+    let (authority, issued) = Authority::create(&cert::authority_name(), CA_DAYS)?;
+    let mut files = NewFiles::default();
+    cert::add(&mut files, &written.tls, "ca", issued);
+    cert::add(&mut files, &written.tls, "server", authority.server(&cert::hosts(hosts), LEAF_DAYS)?);
+    let (token, hash) = token::generate()?;
+    files.add_secret(written.secret.clone(), format!("{}\n", token.expose()));
+    // Last: where there is a configuration, everything it names is there too.
+    files.add(written.config.clone(), format!("{template}{}", user_table(user, user, "token_hash", &hash)));
+    files.write(force)?;
+    Ok(written)
 }
 
 fn next(config: &Path, ca: &Path, secret: &Path) -> [String; 3] {
@@ -63,7 +86,7 @@ fn next(config: &Path, ca: &Path, secret: &Path) -> [String; 3] {
 }
 
 /// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
     if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

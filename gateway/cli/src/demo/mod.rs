@@ -1,10 +1,14 @@
 //! A robot and a meter to try things on: methods, signals, properties, a stream, an object.
 
+mod files;
 mod meter;
 mod robot;
 
 use keyway::{Directory, Session};
 use tokio::task::JoinSet;
+
+pub(crate) use self::files::Files;
+use crate::commands::init::quoted;
 
 /// The demo's sessions and what keeps them busy; dropping it ends them.
 #[derive(Debug)]
@@ -22,21 +26,42 @@ pub(crate) async fn start(directory: &Directory) -> anyhow::Result<Demo> {
     Ok(Demo { _session: session, _life: life })
 }
 
-/// What to try, for the person who started it.
-pub(crate) fn invitation(url: &str) -> String {
+/// What to try, for the person who started it. `bus` is where programs inside connect, `doors` where clients outside do.
+pub(crate) fn invitation(bus: &str, doors: &[String], files: Option<&Files>) -> String {
+    let mut text = format!(
+        "
+A robot and a meter are up. From inside, on {bus}, everybody may do everything:
+
+  keyway info --qi-url {bus} Robot
+  keyway watch --qi-url {bus} Meter.measured
+"
+    );
+    if let Some(files) = files {
+        let (ca, secret) = (quoted(&files.ca().display().to_string()), quoted(&files.secret().display().to_string()));
+        text += "\nFrom outside, through the gateway, as the user demo. In another terminal:\n";
+        let door = |scheme: &str| doors.iter().find(|url| url.starts_with(scheme));
+        if let Some(url) = door("tcps://") {
+            text += &python(url, &secret);
+            text += &format!(
+                "\n  keyway call --qi-url {url} --ca {ca} --user demo --token \"$(cat {secret})\" Robot.say hello\n"
+            );
+        }
+    }
+    text + "\nCtrl-C ends it.\n"
+}
+
+/// A libqi program; libqi does not verify certificates (spec 11.3).
+fn python(url: &str, secret: &str) -> String {
     format!(
         "
-A robot and a meter are up. In another terminal:
-
-  keyway info --qi-url {url} Robot
-  keyway call --qi-url {url} Robot.say hello
-  keyway watch --qi-url {url} Meter.measured
-
-and from Python (pip install qi):
-
-  import qi; s = qi.Session(); s.connect(\"{url}\"); print(s.service(\"Robot\").walkTo(1.0, 0.5))
-
-Ctrl-C ends it.
+  pip install qi; python3 - \"$(cat {secret})\" <<'PY'
+  import qi, sys
+  class Demo:
+      def newAuthenticator(self): return self
+      def initialAuthData(self): return {{'user': 'demo', 'token': sys.argv[1]}}
+  session = qi.Session(); session.setClientAuthenticatorFactory(Demo()); session.connect('{url}')
+  print(session.service('Robot').walkTo(1.0, 0.5))
+  PY
 "
     )
 }

@@ -51,11 +51,10 @@ impl Running {
 
     /// Says that it is ready, and serves until told to stop.
     pub(crate) async fn serve(mut self, also: &[String], stop: &mut Stop) -> anyhow::Result<()> {
-        println!("ready {}", [also, &self.urls()].concat().join(" "));
-        io::stdout().flush()?;
+        let urls = [also, &self.urls()].concat();
         match &mut self.reloads {
-            Some(reloads) => reloads.until(stop.requested()).await,
-            None => stop.requested().await,
+            Some(reloads) => ready(&urls, reloads.until(stop.requested())).await?,
+            None => ready(&urls, stop.requested()).await?,
         }
         tracing::info!("ending");
         drop(self.doors);
@@ -66,6 +65,14 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Says that everything listens, and waits for the end.
+pub(crate) async fn ready(urls: &[String], end: impl Future<Output = ()>) -> anyhow::Result<()> {
+    println!("ready {}", urls.join(" "));
+    io::stdout().flush()?;
+    end.await;
+    Ok(())
 }
 
 /// For what is on its way when the doors close.

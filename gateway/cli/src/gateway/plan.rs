@@ -35,11 +35,11 @@ pub(crate) struct Listener {
 }
 
 impl Plan {
-    /// Of a file, and of flags that take the place of what it says.
+    /// Of a file, and of flags that take the place of what it says; of the file's directories, if there are no `buses`.
     pub(crate) fn new(
         config: Option<&Config>,
         args: &GateArgs,
-        directories: &DirectoryFlags,
+        mut buses: Vec<BusSettings>,
         listen: &[String],
     ) -> anyhow::Result<Self> {
         let rules = rules(config)?;
@@ -52,7 +52,6 @@ impl Plan {
         }
         let network = config.map(|config| config.network.clone()).unwrap_or_default();
         let shared = |configured: bool| args.upstream.map_or(configured, |upstream| upstream == Upstream::Shared);
-        let mut buses = directories.buses()?;
         if buses.is_empty() {
             let configured = config.map(|config| config.directories.as_slice()).unwrap_or_default();
             buses = configured.iter().map(bus).collect::<anyhow::Result<_>>()?;
@@ -138,7 +137,8 @@ fn directory_tls(directory: &Directory) -> anyhow::Result<Option<TlsClient>> {
 }
 
 impl DirectoryFlags {
-    fn buses(&self) -> anyhow::Result<Vec<BusSettings>> {
+    /// The directories that were named.
+    pub(crate) fn buses(&self) -> anyhow::Result<Vec<BusSettings>> {
         let builder: SessionBuilder = self.tls.apply(Session::builder())?;
         let session = match (&self.user, &self.token) {
             (Some(user), Some(token)) => builder.credentials(user, token),
@@ -162,14 +162,19 @@ fn listeners(
     rules: &Rules,
     network: &Network,
 ) -> anyhow::Result<Vec<Listener>> {
+    // Listeners that are named by flags show what those of the file show.
+    let with_certificate = config.and_then(|config| config.listen.iter().find(|listen| listen.cert.is_some()));
     let from_flags = urls.iter().map(|url| {
         let url = DoorUrl::try_from(url.clone()).map_err(usage)?;
         if url.scheme == Scheme::Http && !url.is_loopback() {
             return Err(usage(format!("{url} would send tokens in clear text; use https, or listen on 127.0.0.1")));
         }
         let (directory, cors, anonymous) = (None, Vec::new(), None);
-        let (cert, key) = (args.server_cert.clone(), args.server_key.clone());
-        Ok(Listen { url, directory, cert, key, client_ca: args.server_client_ca.clone(), cors, anonymous })
+        let (cert, key, client_ca) = match (&args.server_cert, &with_certificate) {
+            (None, Some(listen)) => (listen.cert.clone(), listen.key.clone(), listen.client_ca.clone()),
+            (cert, _) => (cert.clone(), args.server_key.clone(), args.server_client_ca.clone()),
+        };
+        Ok(Listen { url, directory, cert, key, client_ca, cors, anonymous })
     });
     let mut listen: Vec<Listen> = from_flags.collect::<anyhow::Result<_>>()?;
     if listen.is_empty() {
