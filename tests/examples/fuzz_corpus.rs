@@ -4,13 +4,17 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Result;
+use bytes::BytesMut;
 use keyway_session::CapabilityMap;
 use keyway_tests::{
     fuzz::{JUDGE, PASS},
     vectors::{CapturedFrame, VectorFile, load},
 };
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
-use keyway_wire::{Flags, Frame, MessageKind};
+use keyway_wire::{
+    Flags, Frame, FrameDecoder, FrameLimits, MessageKind,
+    native::{Control, Hello, NativeHeader, Overflow, Proof, SecretText, VERSION, Welcome},
+};
 
 /// Inputs of one target, by file name.
 type Inputs = BTreeMap<String, Vec<u8>>;
@@ -22,6 +26,8 @@ fn main() -> Result<()> {
     for (target, inputs) in [
         ("frame", frames(&files)),
         ("handshake", handshakes(&files)),
+        ("native_control", native_controls()),
+        ("native_frame", native_frames(&files)),
         ("signature", signatures(&files)),
         ("value", values(&files)),
     ] {
@@ -65,6 +71,81 @@ fn frames(files: &[VectorFile]) -> Inputs {
         "hostile-good-then-bad".into(),
         [&[1, 5][..], &call.to_bytes(), &[0x42, 0xDE, 0, 0], &[9; 30]].concat(),
     );
+    inputs
+}
+
+/// What was captured, as it would be sent natively; and what means harm.
+fn native_frames(files: &[VectorFile]) -> Inputs {
+    let mut inputs = Inputs::new();
+    for file in files {
+        let mut stream = vec![3, 1, 27, 200];
+        for frame in file.frames().filter(is_small) {
+            let mut decoder = FrameDecoder::new(FrameLimits::default());
+            if let Ok(Some(frame)) = decoder.decode(&mut BytesMut::from(&frame.bytes[..])) {
+                stream.extend(native(u64::from(frame.header.id.0), &frame));
+            }
+        }
+        if (5..2000).contains(&stream.len()) {
+            inputs.insert(file.name.clone(), stream);
+        }
+    }
+    let call = frame(MessageKind::Call, 7, (1, 1, 108), Payload::from(vec![1, 2, 3]));
+    let whole = native(0, &call);
+    let with_size = |size: &[u8]| [&[0][..], &whole[..whole.len() - 4], size, &[1, 2, 3]].concat();
+    inputs.insert("hostile-size-4-gib".into(), with_size(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F]));
+    inputs.insert("hostile-size-5-gib".into(), with_size(&[0xFF, 0xFF, 0xFF, 0xFF, 0x1F]));
+    inputs.insert("hostile-size-one-over-limit".into(), with_size(&[0x81, 0x80, 0x04]));
+    inputs.insert("hostile-size-in-a-longer-form".into(), with_size(&[0x83, 0x80, 0x00]));
+    inputs.insert("hostile-header-cut-off".into(), [&[0][..], &whole[..whole.len() - 4]].concat());
+    inputs.insert("hostile-number-without-end".into(), vec![0x80; 60]);
+    inputs.insert("hostile-good-then-bad".into(), [&[2, 1, 5][..], &whole, &[0x80; 50]].concat());
+    inputs
+}
+
+fn native(sequence: u64, frame: &Frame) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    NativeHeader { sequence, header: frame.header }.encode_into(&mut bytes);
+    bytes.extend_from_slice(frame.payload_bytes());
+    bytes.to_vec()
+}
+
+fn native_controls() -> Inputs {
+    let capabilities = CapabilityMap::libqi().encode().into_bytes();
+    let token = || SecretText::new("token".into());
+    let hello = Control::Hello(Hello { version: VERSION, capabilities: capabilities.clone() });
+    let welcome = Control::Welcome(Welcome { version: VERSION, session: [7; 16], capabilities });
+    let challenge = Control::Challenge { text: "user and token".into() };
+    let user = Control::Authenticate(Proof::User { user: "nao".into(), token: token() });
+    let flow = |overflow| Control::Flow { service: 2, object: 1, action: 300, overflow };
+    let flows = [Overflow::Block, Overflow::DropOldest, Overflow::Latest].map(flow);
+    let stories: [(&str, Vec<Control>); 5] = [
+        ("client-with-nothing", vec![hello.clone(), Control::Authenticate(Proof::Nothing)]),
+        ("client-with-token", vec![hello.clone(), Control::Authenticate(Proof::Token(token()))]),
+        ("client-with-user", vec![hello.clone(), user.clone(), user]),
+        ("server", vec![challenge, welcome]),
+        ("flows", flows.to_vec()),
+    ];
+    let bytes = |messages: &[Control]| {
+        let mut bytes = BytesMut::new();
+        messages.iter().for_each(|message| message.encode_into(&mut bytes).unwrap_or_default());
+        bytes.to_vec()
+    };
+    let mut inputs: Inputs = stories
+        .into_iter()
+        .map(|(name, messages)| (name.to_owned(), [&[2, 1, 9][..], &bytes(&messages)].concat()))
+        .collect();
+    let greeting = bytes(&[hello]);
+    let hostile: [(&str, Vec<u8>); 8] = [
+        ("length-4-gib", vec![0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0]),
+        ("length-5-gib", vec![0xFF, 0xFF, 0xFF, 0xFF, 0x1F, 0]),
+        ("length-without-end", vec![0x80; 20]),
+        ("nothing", vec![0, 0, 0]),
+        ("unknown-variant", vec![3, 99, 1, 2, 2, 2, 0]),
+        ("text-longer-than-message", vec![4, 1, 0xFF, 0x7F, b'x']),
+        ("text-that-is-no-utf-8", vec![4, 1, 2, 0xFF, 0xFE]),
+        ("cut-off", greeting[..greeting.len() - 1].to_vec()),
+    ];
+    inputs.extend(hostile.into_iter().map(|(name, bytes)| (format!("hostile-{name}"), [&[0][..], &bytes].concat())));
     inputs
 }
 

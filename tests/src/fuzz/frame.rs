@@ -22,7 +22,7 @@ pub fn frame(data: &[u8]) {
 }
 
 /// The stream in pieces of these sizes, again and again.
-fn pieces<'a>(mut stream: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
+pub(super) fn pieces<'a>(mut stream: &'a [u8], sizes: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     let mut sizes = sizes.iter().cycle();
     while !stream.is_empty() {

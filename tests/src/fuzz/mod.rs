@@ -3,11 +3,13 @@
 
 mod frame;
 mod handshake;
+mod native;
 mod signature;
 mod value;
 
 pub use frame::frame;
 pub use handshake::{JUDGE, PASS, handshake};
+pub use native::{native_control, native_frame};
 pub use signature::signature;
 pub use value::value;
 
@@ -15,5 +17,11 @@ pub use value::value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 4] =
-    [("frame", frame), ("handshake", handshake), ("signature", signature), ("value", value)];
+pub const TARGETS: [Target; 6] = [
+    ("frame", frame),
+    ("handshake", handshake),
+    ("native_control", native_control),
+    ("native_frame", native_frame),
+    ("signature", signature),
+    ("value", value),
+];

@@ -1,5 +1,7 @@
 //! QiMessaging frames: headers, whole messages, an incremental decoder with limits, and the URLs of peers (spec 1, 2).
 //!
+//! What goes over the streams of QUIC instead is in [`native`].
+//!
 //! No I/O: bytes go in, [`Frame`]s come out. What frames mean is `keyway-session`'s; who moves them is `keyway-pipe`'s.
 //!
 //! ```
@@ -18,6 +20,7 @@ mod endpoint;
 mod frame;
 mod header;
 mod message_ids;
+pub mod native;
 mod url;
 
 pub use decoder::{FrameDecoder, FrameError, FrameLimits};

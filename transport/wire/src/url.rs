@@ -9,7 +9,7 @@ pub const DEFAULT_PORT: u16 = 9559;
 /// [`is_supported`](Self::is_supported) to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Url {
-    /// `tcp`, `tcps`, `tcpsm`, or of our own `unix`.
+    /// `tcp`, `tcps`, `tcpsm`, or of our own `unix` and `quic`.
     pub scheme: Option<String>,
     /// A name or IPv4 address; the path of a `unix` URL.
     pub host: Option<String>,
@@ -44,9 +44,14 @@ impl Url {
         matches!(self.scheme.as_deref(), Some("tcp" | "unix")) || self.is_tls()
     }
 
-    /// Whether TLS is spoken there: `tcps` and `tcpsm` (spec 11).
+    /// Whether TLS is spoken there: `tcps` and `tcpsm` (spec 11), and `quic`.
     pub fn is_tls(&self) -> bool {
-        matches!(self.scheme.as_deref(), Some("tcps")) || self.is_mutual_tls()
+        matches!(self.scheme.as_deref(), Some("tcps")) || self.is_mutual_tls() || self.is_quic()
+    }
+
+    /// Whether the native protocol is spoken there ([`native`](crate::native)).
+    pub fn is_quic(&self) -> bool {
+        self.scheme.as_deref() == Some("quic")
     }
 
     /// Whether clients show certificates too: `tcpsm` (spec 11.4).
