@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 
 use crate::{
     Carrier, Handler, QueueLimits, Sender,
-    outbox::{Progress, Turn},
+    outbox::{Outbox, Progress, Turn},
     reassembly::{Arrival, Reassembly},
 };
 
@@ -30,14 +30,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// Frames may be sent at once; they are received when the [`Driver`] runs.
 pub fn pipe(carrier: Arc<dyn Carrier>, limits: QueueLimits) -> (Sender, Driver) {
-    let sender = Sender::new(carrier.clone(), limits);
-    let driver = Driver { ending: Ending(sender.clone()), carrier };
+    let outbox = Arc::new(Outbox::new(carrier.clone(), limits));
+    let sender = Sender::over_carrier(outbox.clone());
+    let driver = Driver { sender: sender.clone(), ending: Ending(outbox), carrier };
     (sender, driver)
 }
 
 /// The reading half of a pipe, which also finishes what senders could not write at once.
 #[derive(Debug)]
 pub struct Driver {
+    sender: Sender,
     ending: Ending,
     carrier: Arc<dyn Carrier>,
 }
@@ -49,6 +51,7 @@ impl Driver {
     pub fn run<H: Handler>(self, handler: H) -> Run<H> {
         Run {
             connection: Connection {
+                sender: self.sender,
                 ending: self.ending,
                 carrier: self.carrier,
                 reassembly: Reassembly::default(),
@@ -75,6 +78,8 @@ pub struct Run<H: Handler> {
 
 /// What a running driver holds. Small: there are tens of thousands of them, most of them idle.
 struct Connection {
+    /// For the handler.
+    sender: Sender,
     ending: Ending,
     carrier: Arc<dyn Carrier>,
     reassembly: Reassembly,
@@ -98,7 +103,7 @@ struct Alarm {
 
 /// Lets senders know that there is no driver any more.
 #[derive(Debug)]
-struct Ending(Sender);
+struct Ending(Arc<Outbox>);
 
 // Nothing is pinned inside: the handler is only used through `&mut`, and the timer has its own pinned box.
 impl<H: Handler> Unpin for Run<H> {}
@@ -118,7 +123,7 @@ impl<H: Handler> Run<H> {
     /// One turn: time, what waits to be written, what has arrived. Ready when the pipe is to be closed.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
         let connection = &mut self.connection;
-        match connection.sender().begin_turn(context.waker(), !self.waited) {
+        match connection.outbox().begin_turn(context.waker(), !self.waited) {
             Turn::Later => {
                 // Goes behind the tasks which are about to send more.
                 self.waited = true;
@@ -140,7 +145,7 @@ impl<H: Handler> Run<H> {
             connection.begin_closing(reason);
         }
         let closed = connection.closing.is_some() && connection.poll_closed(context).is_ready();
-        if connection.sender().end_turn() == Progress::Blocked {
+        if connection.outbox().end_turn() == Progress::Blocked {
             context.waker().wake_by_ref();
         }
         match connection.closing.take() {
@@ -160,7 +165,7 @@ impl<H: Handler> Run<H> {
         self.handler.on_closed(reason);
         self.connection.carrier.shutdown();
         self.connection.swallow();
-        self.connection.sender().end();
+        self.connection.outbox().end();
     }
 }
 
@@ -170,7 +175,7 @@ impl<H: Handler> Drop for Run<H> {
             return;
         }
         self.finished = true;
-        let asked = self.connection.sender().end();
+        let asked = self.connection.outbox().end();
         let reason = self.connection.closing.take().or(asked).unwrap_or(CloseReason::Local);
         self.handler.on_closed(reason);
     }
@@ -178,12 +183,12 @@ impl<H: Handler> Drop for Run<H> {
 
 impl<H: Handler> fmt::Debug for Run<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("sender", self.connection.sender()).finish_non_exhaustive()
+        f.debug_struct("Run").field("outbox", self.connection.outbox()).finish_non_exhaustive()
     }
 }
 
 impl Connection {
-    fn sender(&self) -> &Sender {
+    fn outbox(&self) -> &Outbox {
         &self.ending.0
     }
 
@@ -217,7 +222,7 @@ impl Connection {
                 match batch.next(handler.max_payload()) {
                     Ok(Some(frame)) => {
                         frames += 1;
-                        if let Err(reason) = handler.on_frame(now, frame, &self.ending.0) {
+                        if let Err(reason) = handler.on_frame(now, frame, &self.sender) {
                             break Err(reason);
                         }
                     }
@@ -243,13 +248,13 @@ impl Connection {
 
     /// Writes what waits, as far as the carrier takes it, and asks to be woken for the rest.
     fn poll_write(&mut self, bursts: Option<bool>, context: &mut Context<'_>) -> Result<Progress, CloseReason> {
-        let mut progress = self.sender().flush(bursts, false);
+        let mut progress = self.outbox().flush(bursts, false);
         while progress == Progress::Blocked {
             match self.carrier.poll_write_ready(context) {
                 Poll::Pending => break,
                 Poll::Ready(ready) => ready.map_err(|error| CloseReason::Io(error.into()))?,
             }
-            progress = self.sender().flush(None, true);
+            progress = self.outbox().flush(None, true);
         }
         Ok(progress)
     }
@@ -274,7 +279,7 @@ impl Connection {
                 context.waker().wake_by_ref();
                 return Ok(());
             }
-            handler.on_timeout(Instant::now(), &self.ending.0)?;
+            handler.on_timeout(Instant::now(), &self.sender)?;
             if handler.poll_timeout().is_some_and(|next| next <= at) {
                 // The handler asks for the same moment again: later, so that it cannot keep the thread.
                 context.waker().wake_by_ref();
@@ -297,7 +302,7 @@ impl Connection {
     }
 
     fn begin_closing(&mut self, reason: CloseReason) {
-        self.sender().refuse();
+        self.outbox().refuse();
         self.alarm = None;
         self.closing = Some(reason);
     }
@@ -315,7 +320,7 @@ impl Connection {
         }
         let until = match &self.alarm {
             Some(alarm) => alarm.at,
-            None => Instant::now() + self.sender().limits().linger,
+            None => Instant::now() + self.outbox().limits().linger,
         };
         self.poll_sleep(until, context)
     }
@@ -325,8 +330,8 @@ impl Connection {
     /// A peer that is itself held up by the answers it owes us would wait for ever: when it has taken nothing for
     /// [`PATIENCE`], it is read from again.
     fn is_congested(&mut self, progress: Progress) -> bool {
-        let queued = if progress == Progress::Blocked { self.sender().queued_bytes() } else { 0 };
-        if queued <= self.sender().limits().max_bytes / 2 {
+        let queued = if progress == Progress::Blocked { self.outbox().queued_bytes() } else { 0 };
+        if queued <= self.outbox().limits().max_bytes / 2 {
             self.congestion = None;
             return false;
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use keyway_session::CloseReason;
+use keyway_value::{ActionId, ObjectId, ServiceId};
 use keyway_wire::Frame;
 
 use crate::Sender;
@@ -42,6 +43,10 @@ pub trait Handler: Send {
     fn on_timeout(&mut self, _now: Instant, _sender: &Sender) -> Result<(), CloseReason> {
         Ok(())
     }
+
+    /// Events of a signal were dropped on their way here (over QUIC, by the overflow rule of the subscription): so many are missing
+    /// before the next one.
+    fn on_gap(&mut self, _signal: (ServiceId, ObjectId, ActionId), _missed: u64) {}
 
     /// The pipe is closed. Called exactly once, whatever ends it, also when the driver is dropped.
     fn on_closed(&mut self, reason: CloseReason);

@@ -52,10 +52,12 @@ mod handler;
 mod listener;
 pub mod offload;
 mod outbox;
+mod quic;
 mod reassembly;
 mod resolve;
 pub mod runtime;
 mod scratch;
+mod sender;
 mod socket_options;
 mod tls;
 
@@ -68,6 +70,10 @@ pub use connection_id::ConnectionId;
 pub use driver::{Driver, Run, pipe};
 pub use handler::Handler;
 pub use listener::Listener;
-pub use outbox::{Cork, QueueLimits, SendError, Sender, slow_consumers_closed};
+pub use outbox::{QueueLimits, SendError, slow_consumers_closed};
+pub use quic::{
+    QuicConnected, QuicDriver, QuicEndpoint, QuicError, QuicIncoming, QuicListener, QuicOptions, QuicRequest,
+};
+pub use sender::{Cork, Sender};
 pub use socket_options::{IPV6_VARIABLE, PING_TIMEOUT_VARIABLE, SocketOptions};
 pub use tls::{HandshakeError, TlsClient, TlsError, TlsServer};

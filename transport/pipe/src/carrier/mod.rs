@@ -66,6 +66,8 @@ pub enum PeerAddress {
     Tcp(SocketAddr),
     /// An Internet address, with TLS.
     Tls(SocketAddr),
+    /// An Internet address, over QUIC.
+    Quic(SocketAddr),
     /// A Unix socket; the path is empty for the connecting side, which has no name.
     Unix(Box<str>),
 }
@@ -73,8 +75,13 @@ pub enum PeerAddress {
 impl PeerAddress {
     /// The Internet address without its port: what caps and limits for each source count by.
     pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_address().map(|address| address.ip().to_canonical())
+    }
+
+    /// The Internet address.
+    pub fn socket_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(address) | Self::Tls(address) => Some(address.ip().to_canonical()),
+            Self::Tcp(address) | Self::Tls(address) | Self::Quic(address) => Some(*address),
             Self::Inproc | Self::Unix(_) => None,
         }
     }
@@ -91,6 +98,7 @@ impl fmt::Display for PeerAddress {
             Self::Inproc => f.write_str("inproc"),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Tls(address) => write!(f, "tcps://{address}"),
+            Self::Quic(address) => write!(f, "quic://{address}"),
             Self::Unix(path) => write!(f, "unix://{path}"),
         }
     }

@@ -1,4 +1,4 @@
-//! The writing half of a pipe: what any task or thread sends through.
+//! The writing half of a pipe over a carrier.
 
 use std::{
     fmt,
@@ -33,6 +33,12 @@ pub fn slow_consumers_closed() -> u64 {
     SLOW_CONSUMERS.load(Ordering::Relaxed)
 }
 
+/// Notes that the connection is closed because its peer does not read.
+pub(crate) fn count_slow_consumer(id: ConnectionId, peer: &PeerAddress, queued: usize) {
+    SLOW_CONSUMERS.fetch_add(1, Ordering::Relaxed);
+    tracing::warn!(connection = %id, %peer, queued, "closing a slow consumer");
+}
+
 /// Bounds of what waits to be written to one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,14 +71,8 @@ pub enum SendError {
     TooLarge,
 }
 
-/// Sends frames on a pipe, from any task or thread, without waiting. Cheap to clone.
-///
-/// Frames leave in the order in which `send` and `send_shared` are called. A lone frame is written at once by the thread that sends it;
-/// frames of a burst, of a [`cork`](Self::cork) and of the handler's batch leave together in one write.
-#[derive(Clone)]
-pub struct Sender(Arc<Outbox>);
-
-struct Outbox {
+/// What waits to be written to a carrier, and who writes it.
+pub(crate) struct Outbox {
     id: ConnectionId,
     peer: PeerAddress,
     limits: QueueLimits,
@@ -133,14 +133,9 @@ pub(crate) enum Turn {
     Close(CloseReason),
 }
 
-/// Holds back what is sent until it is dropped; then everything leaves in one write.
-#[derive(Debug)]
-#[must_use = "dropping the cork writes what was held back"]
-pub struct Cork<'a>(&'a Sender);
-
-impl Sender {
+impl Outbox {
     pub(crate) fn new(carrier: Arc<dyn Carrier>, limits: QueueLimits) -> Self {
-        Self(Arc::new(Outbox {
+        Self {
             id: ConnectionId::next(),
             peer: carrier.peer().clone(),
             limits,
@@ -157,22 +152,16 @@ impl Sender {
                 notified: false,
                 closing: Closing::Open,
             }),
-        }))
+        }
     }
 
-    /// Sends a frame.
-    ///
-    /// When nothing waits it is written here and now; what the carrier does not take waits for the driver.
-    #[expect(clippy::needless_pass_by_value, reason = "a frame is sent once: its payload may stay in the queue")]
-    pub fn send(&self, frame: Frame) -> Result<(), SendError> {
-        if u32::try_from(frame.payload.len()).is_err() {
-            return Err(SendError::TooLarge);
-        }
+    /// When nothing waits the frame is written here and now; what the carrier does not take waits for the driver.
+    pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
         let mut state = self.admit()?;
         let at_once = state.is_idle() && !state.bursts && state.lone < LONE_FRAMES;
         let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
         state.queued += Header::SIZE + frame.payload.len();
-        state.queue.push_frame(&frame, soon);
+        state.queue.push_frame(frame, soon);
         if at_once {
             state.lone += 1;
             self.write(state, Writer::Sender);
@@ -182,10 +171,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends one or more whole frames that are encoded already, and shared with other connections.
-    ///
     /// Always left to the driver: it costs the caller a fraction of a microsecond, and a burst leaves in one write.
-    pub fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
+    pub(crate) fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
         let mut state = self.admit()?;
         state.queued += frames.len();
         state.queue.push_bytes(frames);
@@ -193,36 +180,33 @@ impl Sender {
         Ok(())
     }
 
-    /// Holds back what is sent by anyone on this pipe until the cork is dropped.
-    pub fn cork(&self) -> Cork<'_> {
-        self.0.state.lock().corks += 1;
-        Cork(self)
+    pub(crate) fn cork(&self) {
+        self.state.lock().corks += 1;
     }
 
-    /// Closes the pipe: nothing more is accepted, what was sent before is written as far as the peer takes it within
-    /// [`QueueLimits::linger`], and the handler hears `reason`. The first reason counts.
-    pub fn close(&self, reason: CloseReason) {
-        let mut state = self.0.state.lock();
+    /// Ends a cork of a sender.
+    pub(crate) fn pull_cork(&self) {
+        self.uncork(Writer::Sender);
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) {
+        let mut state = self.state.lock();
         if matches!(state.closing, Closing::Open) {
             state.close(reason);
             wake(state);
         }
     }
 
-    /// Whether the pipe is closed or closing.
-    pub fn is_closed(&self) -> bool {
-        !matches!(self.0.state.lock().closing, Closing::Open)
+    pub(crate) fn is_closed(&self) -> bool {
+        !matches!(self.state.lock().closing, Closing::Open)
     }
 
-    /// Bytes that wait to be written.
-    pub fn queued_bytes(&self) -> usize {
-        self.0.state.lock().queued
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.state.lock().queued
     }
 
-    /// Waits until fewer than `bytes` wait to be written, or the pipe closes: for who reads from one pipe what this one is
-    /// to write, and has to hold up its own peer rather than fill this one's queue.
-    pub fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
-        let mut state = self.0.state.lock();
+    pub(crate) fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        let mut state = self.state.lock();
         if state.queued < bytes || !matches!(state.closing, Closing::Open) {
             return Poll::Ready(());
         }
@@ -232,32 +216,28 @@ impl Sender {
         Poll::Pending
     }
 
-    /// Has the driver ask its handler again, for the time above all: something has changed that no frame tells.
-    pub fn wake(&self) {
-        wake(self.0.state.lock());
+    pub(crate) fn wake(&self) {
+        wake(self.state.lock());
     }
 
-    /// The connection's number in this process.
-    pub fn id(&self) -> ConnectionId {
-        self.0.id
+    pub(crate) const fn id(&self) -> ConnectionId {
+        self.id
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> &PeerAddress {
-        &self.0.peer
+    pub(crate) const fn peer(&self) -> &PeerAddress {
+        &self.peer
     }
 
     /// The state, if one more frame may be queued.
     fn admit(&self) -> Result<MutexGuard<'_, State>, SendError> {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         if !matches!(state.closing, Closing::Open) {
             return Err(SendError::Closed);
         }
-        if state.queued < self.0.limits.max_bytes {
+        if state.queued < self.limits.max_bytes {
             return Ok(state);
         }
-        SLOW_CONSUMERS.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(connection = %self.0.id, peer = %self.0.peer, queued = state.queued, "closing a slow consumer");
+        count_slow_consumer(self.id, &self.peer, state.queued);
         state.close(CloseReason::SlowConsumer);
         wake(state);
         Err(SendError::SlowConsumer)
@@ -267,7 +247,7 @@ impl Sender {
 
     /// Begins a turn of the driver, corked; [`end_turn`](Self::end_turn) ends it, unless the answer is [`Turn::Later`].
     pub(crate) fn begin_turn(&self, driver: &Waker, may_wait: bool) -> Turn {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
             state.driver = Some(driver.clone());
         }
@@ -290,7 +270,7 @@ impl Sender {
     /// Writes what has gathered in the driver's turn. `bursts` is whether several frames came with the last read, `writable`
     /// whether the carrier has said that it takes more.
     pub(crate) fn flush(&self, bursts: Option<bool>, writable: bool) -> Progress {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         if let Some(bursts) = bursts {
             state.bursts = bursts;
         }
@@ -307,7 +287,7 @@ impl Sender {
 
     /// Refuses everything from now on, for a reason the driver has found itself.
     pub(crate) fn refuse(&self) {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         if !matches!(state.closing, Closing::Ended) {
             state.closing = Closing::Seen;
         }
@@ -315,7 +295,7 @@ impl Sender {
 
     /// Lets go of the carrier and of all that waits. Gives back the reason nobody has seen yet.
     pub(crate) fn end(&self) -> Option<CloseReason> {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         let closing = std::mem::replace(&mut state.closing, Closing::Ended);
         let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
         let waiting = std::mem::take(&mut state.waiting);
@@ -330,12 +310,12 @@ impl Sender {
         }
     }
 
-    pub(crate) fn limits(&self) -> QueueLimits {
-        self.0.limits
+    pub(crate) const fn limits(&self) -> QueueLimits {
+        self.limits
     }
 
     fn uncork(&self, writer: Writer) -> Progress {
-        let mut state = self.0.state.lock();
+        let mut state = self.state.lock();
         state.corks -= 1;
         if state.corks > 0 || state.queue.is_empty() || state.blocked {
             return Progress::Elsewhere;
@@ -362,7 +342,7 @@ impl Sender {
                 batch.release();
             }
 
-            state = self.0.state.lock();
+            state = self.state.lock();
             if matches!(state.closing, Closing::Ended) {
                 drop(state);
                 drop((carrier, batch));
@@ -449,14 +429,8 @@ fn wake(mut state: MutexGuard<'_, State>) {
     }
 }
 
-impl Drop for Cork<'_> {
-    fn drop(&mut self) {
-        self.0.uncork(Writer::Sender);
-    }
-}
-
-impl fmt::Debug for Sender {
+impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("id", &self.0.id).field("peer", &self.0.peer).finish_non_exhaustive()
+        f.debug_struct("Outbox").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use keyway_wire::native::ALPN;
 use rustls::{
     ClientConfig, ClientConnection,
     client::{Resumption, danger::ServerCertVerifier},
@@ -91,11 +92,21 @@ impl TlsClient {
 
     /// Begins a connection to `host`.
     pub(crate) fn connection(&self, host: &str) -> Result<ClientConnection, TlsError> {
-        let name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => parse_name(host)?,
-        };
-        ClientConnection::new(self.config.clone(), name).map_err(refused)
+        ClientConnection::new(self.config.clone(), self.name_for(host)?).map_err(refused)
+    }
+
+    /// The same settings for a connection to `host` by QUIC, and the name that its certificate is to be for.
+    pub(crate) fn quic(&self, host: &str) -> Result<(ClientConfig, String), TlsError> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok((config, self.name_for(host)?.to_str().into_owned()))
+    }
+
+    fn name_for(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
+        match &self.server_name {
+            Some(name) => Ok(name.clone()),
+            None => parse_name(host),
+        }
     }
 }
 

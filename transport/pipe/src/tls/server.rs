@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use keyway_wire::native::ALPN;
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, danger::ClientCertVerifier},
@@ -17,7 +18,16 @@ use super::{
 pub struct TlsServer {
     identity: Identity,
     anybody: Arc<ServerConfig>,
-    mutual: Option<Arc<ServerConfig>>,
+    mutual: Option<Mutual>,
+}
+
+/// How clients with certificates are served.
+#[derive(Debug, Clone)]
+struct Mutual {
+    /// Where nobody else is.
+    demanded: Arc<ServerConfig>,
+    /// Where others prove who they are later.
+    welcome: Arc<ServerConfig>,
 }
 
 impl TlsServer {
@@ -34,10 +44,14 @@ impl TlsServer {
     }
 
     /// Makes listeners of `tcpsm` possible: they let in clients whose certificate was issued by one of these (PEM), or is one of
-    /// these, and nobody else. Listeners of `tcps` ask for no certificate, with this or without.
+    /// these, and nobody else. Listeners of `tcps` ask for no certificate, with this or without. Those of `quic` ask for one, and
+    /// let clients without one prove who they are otherwise.
     pub fn client_ca_pem(mut self, pem: &[u8]) -> Result<Self, TlsError> {
-        let clients = AnchoredClients::new(Anchors::new(certificates(pem, "clients' CA file")?)?)?;
-        self.mutual = Some(config(Some(Arc::new(clients)), self.identity.clone())?);
+        let clients = |demanded| {
+            let anchors = Anchors::new(certificates(pem, "clients' CA file")?)?;
+            config(Some(Arc::new(AnchoredClients::new(anchors, demanded)?)), self.identity.clone())
+        };
+        self.mutual = Some(Mutual { demanded: clients(true)?, welcome: clients(false)? });
         Ok(self)
     }
 
@@ -53,7 +67,15 @@ impl TlsServer {
 
     /// How a listener of `tcps` or, with `mutual`, of `tcpsm` serves.
     pub(crate) fn config(&self, mutual: bool) -> Option<Arc<ServerConfig>> {
-        if mutual { self.mutual.clone() } else { Some(self.anybody.clone()) }
+        if mutual { Some(self.mutual.as_ref()?.demanded.clone()) } else { Some(self.anybody.clone()) }
+    }
+
+    /// How a listener of `quic` serves.
+    pub(crate) fn quic(&self) -> ServerConfig {
+        let config = self.mutual.as_ref().map_or(&self.anybody, |mutual| &mutual.welcome);
+        let mut config = ServerConfig::clone(config);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config
     }
 }
 

@@ -173,21 +173,27 @@ pub(super) fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(certificate.as_ref()).into()
 }
 
-/// Demands a certificate of every client.
+/// Asks every client for a certificate.
 #[derive(Debug)]
 pub(super) struct AnchoredClients {
     anchors: Anchors,
     chains: Arc<dyn ClientCertVerifier>,
+    /// Whether to refuse those that have none.
+    demanded: bool,
 }
 
 impl AnchoredClients {
-    pub(super) fn new(anchors: Anchors) -> Result<Self, TlsError> {
+    pub(super) fn new(anchors: Anchors, demanded: bool) -> Result<Self, TlsError> {
         let builder = WebPkiClientVerifier::builder_with_provider(anchors.roots.clone(), provider());
-        Ok(Self { chains: builder.build().map_err(refused)?, anchors })
+        Ok(Self { chains: builder.build().map_err(refused)?, anchors, demanded })
     }
 }
 
 impl ClientCertVerifier for AnchoredClients {
+    fn client_auth_mandatory(&self) -> bool {
+        self.demanded
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chains.root_hint_subjects()
     }

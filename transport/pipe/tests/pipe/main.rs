@@ -5,5 +5,6 @@ mod closing;
 mod delivery;
 mod descriptors;
 mod peer;
+mod quic;
 mod slow_consumers;
 mod tls;

@@ -91,6 +91,14 @@ impl Connection {
         Self::new(Phase::Server(Box::new(server::Handshake::new(config, now))), capabilities, max_payload)
     }
 
+    /// An end of a connection whose handshake was somebody else's, as that of the native protocol: open from the start, and the
+    /// other end has announced `remote`. `server` is whether this end lets in.
+    pub fn opened(server: bool, own: CapabilityMap, remote: &CapabilityMap, max_payload: u32) -> Self {
+        let mut connection = Self::new(Phase::Open { server }, own, max_payload);
+        connection.remember(remote);
+        connection
+    }
+
     fn new(phase: Phase, own: CapabilityMap, max_payload: u32) -> Self {
         let remote = CapabilityMap::empty();
         Self { phase, own, remote, shared: SharedCapabilities::default(), max_payload }

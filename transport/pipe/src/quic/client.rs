@@ -1,0 +1,143 @@
+//! Connecting by QUIC.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use keyway_wire::{
+    Url,
+    native::{CloseCode, Control, Hello, Proof, VERSION, Welcome},
+};
+use quinn::crypto::rustls::QuicClientConfig;
+
+use super::{QuicDriver, QuicError, QuicOptions, control_io::ControlIo, error::close, runtime, udp_socket};
+use crate::{QueueLimits, Sender, TlsClient, TlsError, resolve::addresses};
+
+/// Answers of a client to challenges.
+const MAX_STEPS: u32 = 16;
+
+/// A UDP socket from which any number of QUIC connections are made. Cheap to clone. Within a tokio runtime.
+#[derive(Clone)]
+pub struct QuicEndpoint {
+    endpoint: quinn::Endpoint,
+    options: QuicOptions,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct QuicConnected {
+    /// Sends.
+    pub sender: Sender,
+    /// Receives.
+    pub driver: QuicDriver,
+    /// What the server said.
+    pub welcome: Welcome,
+}
+
+impl QuicEndpoint {
+    /// Opens a socket on a free port.
+    pub fn new(options: QuicOptions) -> io::Result<Self> {
+        let socket = udp_socket(any_port(&options))?;
+        let endpoint = quinn::Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime())?;
+        Ok(Self { endpoint, options })
+    }
+
+    /// Connects to `quic://host:port` and says who this is. `answer` gives other proofs when the server challenges this one.
+    ///
+    /// There is no time-out but the one of QUIC, `dead_after`; a caller with less patience wraps the future.
+    pub async fn connect(
+        &self,
+        url: &Url,
+        tls: &TlsClient,
+        capabilities: Bytes,
+        proof: Proof,
+        answer: impl FnMut(&str) -> Option<Proof>,
+        limits: QueueLimits,
+    ) -> Result<QuicConnected, QuicError> {
+        let (Some(host), Some(port)) = (url.host.as_deref(), url.port) else {
+            let text = format!("'{url}' is no quic://host:port");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
+        };
+        let connection = self.dial(host, port, tls).await?;
+        let mut control = ControlIo::new(connection.open_bi().await?);
+        match introduce(&mut control, capabilities, proof, answer).await {
+            Ok(welcome) => {
+                let control = (control.send, control.receive, control.decoder);
+                let (sender, driver) = QuicDriver::new(connection, limits, control);
+                Ok(QuicConnected { sender, driver, welcome })
+            }
+            Err(error) => {
+                // A server that does not like the client's certificate says so when the client believes to be connected.
+                let lost = connection.close_reason();
+                let error = lost.map_or(error, |lost| QuicError::of_connecting(host, lost));
+                let code = if matches!(error, QuicError::Protocol(_)) { CloseCode::PROTOCOL } else { CloseCode::DONE };
+                close(&connection, code, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on from another socket, for all connections: when the program knows that its network has changed. Connections live on
+    /// without a new handshake.
+    pub fn rebind(&self) -> io::Result<()> {
+        self.endpoint.rebind(udp_socket(any_port(&self.options))?)
+    }
+
+    /// Where packets leave from.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    async fn dial(&self, host: &str, port: u16, tls: &TlsClient) -> Result<quinn::Connection, QuicError> {
+        let (config, name) = tls.quic(host)?;
+        let config = QuicClientConfig::try_from(config).map_err(|error| TlsError::Refused(error.to_string()))?;
+        let mut config = quinn::ClientConfig::new(Arc::new(config));
+        config.transport_config(self.options.of_client());
+        let mut failure = None;
+        for address in addresses(host, port, self.options.ipv6).await? {
+            let connecting = self.endpoint.connect_with(config.clone(), address, &name);
+            match connecting.map_err(io::Error::other)?.await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failure = Some(QuicError::of_connecting(host, error)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable).into()))
+    }
+}
+
+impl fmt::Debug for QuicEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuicEndpoint").field("local", &self.local_address().ok()).finish_non_exhaustive()
+    }
+}
+
+async fn introduce(
+    control: &mut ControlIo,
+    capabilities: Bytes,
+    proof: Proof,
+    mut answer: impl FnMut(&str) -> Option<Proof>,
+) -> Result<Welcome, QuicError> {
+    let hello = Hello { version: VERSION, capabilities };
+    control.send(&[Control::Hello(hello), Control::Authenticate(proof)]).await?;
+    for _ in 0..MAX_STEPS {
+        match control.next().await? {
+            Control::Welcome(welcome) if welcome.version == VERSION => return Ok(welcome),
+            Control::Welcome(welcome) => {
+                return Err(QuicError::Protocol(format!("the server speaks version {}", welcome.version)));
+            }
+            Control::Challenge { text } => match answer(&text) {
+                Some(proof) => control.send(&[Control::Authenticate(proof)]).await?,
+                None => return Err(QuicError::Challenged(text)),
+            },
+            other => return Err(QuicError::Protocol(format!("in the handshake the server said {other:?}"))),
+        }
+    }
+    Err(QuicError::Protocol("the handshake goes on for ever".to_owned()))
+}
+
+fn any_port(options: &QuicOptions) -> SocketAddr {
+    if options.ipv6 { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() }
+}

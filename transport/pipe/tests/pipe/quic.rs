@@ -1,0 +1,374 @@
+//! Pipes over QUIC (docs/native-protocol.md).
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use keyway_pipe::{
+    Handler, HandshakeError, PeerAddress, QueueLimits, QuicConnected, QuicEndpoint, QuicError, QuicListener,
+    QuicOptions, QuicRequest, SendError, Sender, TlsClient, TlsServer,
+};
+use keyway_session::CloseReason;
+use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
+use keyway_wire::{
+    Frame, MessageKind, Url,
+    native::{CloseCode, Overflow, Proof, SecretText},
+};
+use tokio::{
+    net::UdpSocket,
+    sync::{
+        RwLock,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
+    time::timeout,
+};
+
+use crate::{
+    certificates::{Authority, Pair},
+    peer::{Echo, PATIENCE, Record, Recorder, post},
+};
+
+/// A listener and a client that trusts it.
+struct Stage {
+    listener: QuicListener,
+    /// Where clients connect to.
+    url: Url,
+    endpoint: QuicEndpoint,
+    tls: TlsClient,
+    authority: Authority,
+}
+
+impl Stage {
+    async fn new(dead_after: Duration) -> Self {
+        let authority = Authority::new("authority");
+        let Pair { certificate, key } = authority.issue(&["127.0.0.1"]);
+        let server = TlsServer::from_pem(&certificate, &key).unwrap().client_ca_pem(&authority.pem).unwrap();
+        let mut options = QuicOptions::default();
+        options.dead_after = dead_after;
+        let url = Url::parse("quic://127.0.0.1:0");
+        let listener = QuicListener::bind(&url, &server, options.clone()).await.unwrap();
+        let endpoint = QuicEndpoint::new(options).unwrap();
+        let url = listener.local_url().clone();
+        Self { listener, url, endpoint, tls: TlsClient::ca_pem(&authority.pem).unwrap(), authority }
+    }
+
+    async fn request(&self) -> QuicRequest {
+        let incoming = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
+        incoming.handshake().await.unwrap()
+    }
+
+    async fn connect(&self, proof: Proof) -> Result<QuicConnected, QuicError> {
+        self.connect_as(&self.tls, proof, |_| None).await
+    }
+
+    async fn connect_as(
+        &self,
+        tls: &TlsClient,
+        proof: Proof,
+        answer: impl FnMut(&str) -> Option<Proof>,
+    ) -> Result<QuicConnected, QuicError> {
+        let (url, limits) = (&self.url, QueueLimits::default());
+        let capabilities = Bytes::from_static(b"client");
+        timeout(PATIENCE, self.endpoint.connect(url, tls, capabilities, proof, answer, limits)).await.unwrap()
+    }
+
+    /// A connection: the client, and the server's sender and record.
+    async fn open(&self) -> (QuicConnected, Sender, Record) {
+        let (recorder, record) = Recorder::new();
+        let (client, sender) = self.open_with(recorder, QueueLimits::default()).await;
+        (client, sender, record)
+    }
+
+    async fn open_with(&self, handler: impl Handler + 'static, limits: QueueLimits) -> (QuicConnected, Sender) {
+        let serving = async {
+            let request = self.request().await;
+            request.welcome([7; 16], Bytes::from_static(b"server"), limits).await.unwrap()
+        };
+        let (client, (sender, driver)) = tokio::join!(self.connect(Proof::Nothing), serving);
+        tokio::spawn(driver.run(handler));
+        (client.unwrap(), sender)
+    }
+}
+
+/// A network between one client and the server, until the task is aborted.
+async fn network(server: SocketAddr) -> (Url, tokio::task::JoinHandle<()>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("quic://{}", socket.local_addr().unwrap()));
+    let task = tokio::spawn(async move {
+        let (mut packet, mut client) = (vec![0; 65_536], None);
+        loop {
+            let Ok((length, from)) = socket.recv_from(&mut packet).await else { continue };
+            let to = if from == server {
+                client
+            } else {
+                client = Some(from);
+                Some(server)
+            };
+            if let Some(to) = to {
+                // A packet that is lost is a packet that is lost.
+                let _ = socket.send_to(&packet[..length], to).await;
+            }
+        }
+    });
+    (url, task)
+}
+
+fn user(token: &str) -> Proof {
+    Proof::User { user: "nao".to_owned(), token: SecretText::new(token.to_owned()) }
+}
+
+fn call(id: u32, object: u32, size: usize) -> Frame {
+    Frame::call(MessageId(id), ServiceId(2), ObjectId(object), ActionId(100), Payload::from(vec![7; size]))
+}
+
+fn event(n: u32, action: u32, size: usize) -> Frame {
+    Frame::event(MessageId(n), ServiceId(2), ObjectId(1), ActionId(action), Payload::from(vec![7; size]))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_of_every_size_come_back_over_quic() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (QuicConnected { sender, driver, welcome }, _) = stage.open_with(Echo, QueueLimits::default()).await;
+    assert_eq!((&welcome.capabilities[..], welcome.session), (&b"server"[..], [7; 16]));
+    assert!(
+        matches!(sender.peer(), PeerAddress::Quic(_)) && sender.peer().to_string().starts_with("quic://127.0.0.1:")
+    );
+    let (recorder, mut record) = Recorder::new();
+    tokio::spawn(driver.run(recorder));
+    let sizes = [0, 1, 100, 5000, 16 << 10, 65_535, 65_536, 1 << 20, 20 << 20];
+    for (id, size) in (1..).zip(sizes) {
+        sender.send(call(id, 1, size)).unwrap();
+        let answer = record.frame().await;
+        assert_eq!((answer.header.id, answer.header.kind), (MessageId(id), MessageKind::Reply));
+        assert!(answer.payload_bytes().len() == size && answer.payload_bytes().iter().all(|byte| *byte == 7));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_each_object_and_events_of_each_signal_keep_their_order() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, server, mut record) = stage.open().await;
+    let (recorder, mut events) = Recorder::new();
+    tokio::spawn(client.driver.run(recorder));
+    for id in 0..2000 {
+        client.sender.send(call(id, 1 + id % 10, 50)).unwrap();
+        server.send(event(id, 300 + id % 10, 50)).unwrap();
+    }
+    let mut last = [None; 21];
+    for _ in 0..2000 {
+        let header = record.frame().await.header;
+        let before = last[header.object.0 as usize].replace(header.id.0);
+        assert!(before < Some(header.id.0));
+        let header = events.frame().await.header;
+        let before = last[11 + header.action.0 as usize % 10].replace(header.id.0);
+        assert!(before.is_none_or(|before| before < header.id.0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_encoded_for_others_is_sent_as_frames() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, _server, mut record) = stage.open().await;
+    tokio::spawn(client.driver.run(Recorder::new().0));
+    let both = [post(1, vec![1; 10]).to_bytes(), event(2, 300, 20).to_bytes()].concat();
+    client.sender.send_shared(both.into()).unwrap();
+    let mut ids = [record.frame().await.header.id.0, record.frame().await.header.id.0];
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_is_judged_by_what_it_says_and_may_be_asked_again() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let serving = async {
+        let request = stage.request().await;
+        assert_eq!((&request.hello().capabilities[..], request.proof()), (&b"client"[..], &Proof::Nothing));
+        assert!(request.certificates().is_empty());
+        let request = request.challenge("user and token".to_owned()).await.unwrap();
+        assert_eq!(request.proof(), &user("secret"));
+        request.refuse(CloseCode::REFUSED, "not today");
+    };
+    let answer = |text: &str| (text == "user and token").then(|| user("secret"));
+    let (refused, ()) = tokio::join!(stage.connect_as(&stage.tls, Proof::Nothing, answer), serving);
+    let error = refused.unwrap_err();
+    assert!(matches!(&error, QuicError::Closed { code: CloseCode::REFUSED, text } if text == "not today"), "{error:?}");
+    let serving = async { stage.request().await.challenge("a token".to_owned()).await.unwrap_err() };
+    let (challenged, seen) = tokio::join!(stage.connect(Proof::Nothing), serving);
+    assert!(matches!(challenged.unwrap_err(), QuicError::Challenged(text) if text == "a token"));
+    assert!(matches!(seen, QuicError::Closed { .. }), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_s_certificate_is_verified_and_shown_to_the_judge() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let Pair { certificate, key } = stage.authority.issue(&["client"]);
+    let tls = stage.tls.clone().certificate_pem(&certificate, &key).unwrap();
+    let serving = async {
+        let request = stage.request().await;
+        assert_eq!(request.certificates().len(), 1);
+        request.welcome([0; 16], Bytes::new(), QueueLimits::default()).await.unwrap()
+    };
+    let (connected, _server) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
+    connected.unwrap();
+
+    let Pair { certificate, key } = Authority::new("stranger").issue(&["client"]);
+    let tls = stage.tls.clone().certificate_pem(&certificate, &key).unwrap();
+    let serving = async { stage.listener.accept().await.unwrap().handshake().await.unwrap_err() };
+    let (refused, _) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
+    let error = refused.unwrap_err();
+    assert!(matches!(error, QuicError::Tls(HandshakeError::Refused { .. })), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_before_the_end_arrives_and_both_sides_hear_of_it() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, _server, mut record) = stage.open().await;
+    let (recorder, mut own) = Recorder::new();
+    tokio::spawn(client.driver.run(recorder));
+    for id in 0..100 {
+        client.sender.send(call(id, id, if id % 10 == 0 { 200_000 } else { 10 })).unwrap();
+    }
+    client.sender.close(CloseReason::Local);
+    assert_eq!(client.sender.send(call(100, 1, 0)), Err(SendError::Closed));
+    for _ in 0..100 {
+        record.frame().await;
+    }
+    assert!(matches!(record.closed().await, CloseReason::Remote));
+    assert!(matches!(own.closed().await, CloseReason::Local));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_that_is_dropped_closes_and_its_handler_hears_of_it() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, _server, mut record) = stage.open().await;
+    let (recorder, mut own) = Recorder::new();
+    drop(client.driver.run(recorder));
+    assert!(matches!(own.closed().await, CloseReason::Local));
+    assert!(client.sender.is_closed());
+    assert!(matches!(record.closed().await, CloseReason::Remote));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_over_the_limit_closes_the_connection() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, _server, mut record) = stage.open().await;
+    let (recorder, mut own) = Recorder::new();
+    tokio::spawn(client.driver.run(recorder));
+    client.sender.send(call(1, 1, (1 << 26) + 1)).unwrap();
+    assert!(matches!(record.closed().await, CloseReason::Frame(_)));
+    assert!(own.closed().await.to_string().contains("too large"));
+}
+
+/// Says what it got, and what was missing before it; takes nothing while it is told not to.
+struct Gaps(UnboundedSender<(u32, u64)>, u64, Arc<RwLock<()>>);
+
+impl Handler for Gaps {
+    fn on_frame(&mut self, _: Instant, frame: Frame, _: &Sender) -> Result<(), CloseReason> {
+        while self.2.try_read().is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = self.0.send((frame.header.id.0, std::mem::take(&mut self.1)));
+        Ok(())
+    }
+
+    fn max_payload(&self) -> u32 {
+        1 << 26
+    }
+
+    fn on_gap(&mut self, _: (ServiceId, ObjectId, ActionId), missed: u64) {
+        self.1 = missed;
+    }
+
+    fn on_closed(&mut self, _: CloseReason) {}
+}
+
+/// Events of a signal with this rule, sent to a client that does not read until all are sent: ids, how many were missing before
+/// each, and how many were sent. They are sent until no more than `bound` bytes wait for it: the rule has arrived.
+async fn overflowing(overflow: Overflow, bound: usize) -> (Vec<(u32, u64)>, u32) {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, server, _record) = stage.open().await;
+    let (sender, mut received): (_, UnboundedReceiver<_>) = unbounded_channel();
+    let gate = Arc::new(RwLock::new(()));
+    let closed = gate.clone().write_owned().await;
+    client.sender.ask_overflow(ServiceId(2), ObjectId(1), ActionId(300), overflow).unwrap();
+    tokio::spawn(client.driver.run(Gaps(sender, 0, gate)));
+    let mut sent = 0;
+    loop {
+        for _ in 0..2000 {
+            sent += 1;
+            server.send(event(sent, 300, 2000)).unwrap();
+        }
+        if server.queued_bytes() <= bound {
+            break;
+        }
+        assert!(sent < 30_000, "{} bytes wait", server.queued_bytes());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(closed);
+    let mut found = Vec::new();
+    while found.last().is_none_or(|(id, _)| *id != sent) {
+        found.push(timeout(PATIENCE, received.recv()).await.unwrap().unwrap());
+    }
+    (found, sent)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn events_that_are_not_taken_are_dropped_by_the_subscriber_s_rule_and_missed_ones_are_counted() {
+    let (all, _) = overflowing(Overflow::Block, usize::MAX).await;
+    assert!(all.into_iter().eq((1..=2000).map(|id| (id, 0))));
+    for (overflow, bound) in [(Overflow::DropOldest, 1 << 20), (Overflow::Latest, 100_000)] {
+        let (found, sent) = overflowing(overflow, bound).await;
+        let missed: u64 = found.iter().map(|(_, missed)| missed).sum();
+        assert!(missed > 0 && found.len() as u64 + missed == u64::from(sent), "{overflow:?}: {missed} of {sent}");
+        assert!(found.windows(2).all(|pair| u64::from(pair[1].0 - pair[0].0) == pair[1].1 + 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_peer_that_does_not_read_is_closed_as_a_slow_consumer() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (recorder, mut record) = Recorder::new();
+    let mut limits = QueueLimits::default();
+    limits.max_bytes = 1 << 20;
+    let (client, server) = stage.open_with(recorder, limits).await;
+    // The client's driver does not run.
+    let refused = (0..10_000).map(|id| server.send(call(id, 1, 10_000))).find(Result::is_err);
+    assert_eq!(refused, Some(Err(SendError::SlowConsumer)));
+    assert!(matches!(record.closed().await, CloseReason::SlowConsumer));
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_without_power_is_found_after_dead_after() {
+    let mut stage = Stage::new(Duration::from_millis(500)).await;
+    let (url, network) = network(stage.listener.local_address().unwrap()).await;
+    stage.url = url;
+    let (client, _server, mut record) = stage.open().await;
+    let (recorder, mut own) = Recorder::new();
+    tokio::spawn(client.driver.run(recorder));
+    // Idle is not dead: pings go to and fro.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    client.sender.send(call(1, 1, 0)).unwrap();
+    assert_eq!(record.frame().await.header.id, MessageId(1));
+    network.abort();
+    assert!(matches!(record.closed().await, CloseReason::Io(error) if error.kind() == std::io::ErrorKind::TimedOut));
+    assert!(matches!(own.closed().await, CloseReason::Io(error) if error.kind() == std::io::ErrorKind::TimedOut));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_sees_the_address_change() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let (client, server, mut record) = stage.open().await;
+    tokio::spawn(client.driver.run(Recorder::new().0));
+    let before = server.current_address().unwrap();
+    assert_eq!(before.port(), stage.endpoint.local_address().unwrap().port());
+    stage.endpoint.rebind().unwrap();
+    client.sender.send(call(1, 1, 0)).unwrap();
+    record.frame().await;
+    let after = server.current_address().unwrap();
+    assert_eq!(after.port(), stage.endpoint.local_address().unwrap().port());
+    assert_ne!(before, after);
+}
