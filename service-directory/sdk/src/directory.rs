@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc, sync::Weak, time::Duration};
 use keyway_directory::{Change, DirectoryConfig, DirectoryError, Owner, Registry};
 use keyway_pipe::{ConnectionId, TlsServer};
 use keyway_value::{QiString, ServiceId, ServiceInfo};
+use keyway_wire::Url;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -51,7 +52,7 @@ impl Directory {
 
     /// Where it listens, with the ports it got.
     pub fn urls(&self) -> Vec<String> {
-        self.state.endpoints()
+        self.listeners.iter().flat_map(Serving::endpoints).collect()
     }
 
     /// A session in the directory's process: its services are reached without a network, and it reaches every other
@@ -222,7 +223,9 @@ impl DirectoryState {
     }
 
     fn set_endpoints(&self, endpoints: &[watch::Receiver<Vec<String>>]) {
-        let all: Vec<_> = endpoints.iter().flat_map(|endpoints| endpoints.borrow().clone()).collect();
+        let mut all: Vec<_> = endpoints.iter().flat_map(|endpoints| endpoints.borrow().clone()).collect();
+        // Who speaks the native protocol is on its one connection already, and libqi knows nothing of it.
+        all.retain(|endpoint| !Url::parse(endpoint).is_quic());
         if let Err(error) = self.registry.lock().set_endpoints(&all) {
             tracing::warn!(%error, "the directory's own endpoints cannot be shown");
         }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use keyway_pipe::{ConnectionId, Handler, Sender};
+use keyway_pipe::{ConnectionId, Handler, PeerAddress, Sender};
 use keyway_session::{
     AuthOutcome, BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities,
 };
@@ -85,6 +85,11 @@ impl Peer {
 
     pub(crate) fn id(&self) -> ConnectionId {
         self.sender.id()
+    }
+
+    /// Whether the native protocol is spoken: the other side passes calls on to every service.
+    pub(crate) fn is_native(&self) -> bool {
+        matches!(self.sender.peer(), PeerAddress::Quic(_))
     }
 
     pub(crate) fn sender(&self) -> &Sender {
@@ -364,6 +369,12 @@ impl PeerHandler {
     /// With somebody who sees every message first.
     pub(crate) fn guarded(mut self, warden: Box<dyn Warden>) -> Self {
         self.guarded = Some(Guarded { warden, verdict: Arc::default(), began: Instant::now() });
+        self
+    }
+
+    /// For a connection whose handshake is done already, as that of the native protocol.
+    pub(crate) fn opened_already(mut self) -> Self {
+        self.opened();
         self
     }
 

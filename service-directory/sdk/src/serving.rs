@@ -1,8 +1,10 @@
 //! Accepting connections to the services of this process.
 
+mod native;
+
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -61,8 +63,11 @@ impl fmt::Debug for ServingSettings {
 pub(crate) struct Serving {
     endpoints: watch::Receiver<Vec<String>>,
     accepting: AbortHandle,
-    accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
+    accepted: Accepted,
 }
+
+/// The connections of a listener.
+type Accepted = Arc<Mutex<HashMap<ConnectionId, Sender>>>;
 
 impl Serving {
     pub(crate) async fn start(url: &str, settings: &ServingSettings, host: Arc<Host>) -> Result<Self> {
@@ -77,12 +82,17 @@ impl Serving {
             )));
         }
         let failed = |source| Error::Listen { url: url.to_string(), source: Arc::new(source) };
+        if let (true, Some(tls)) = (url.is_quic(), &settings.tls) {
+            return native::start(&url, tls, settings, host).await.map_err(failed);
+        }
         let listener = Listener::bind_with(&url, &settings.socket, settings.tls.as_ref()).await.map_err(failed)?;
         let (published, endpoints) = watch::channel(texts(&listener.endpoints().map_err(failed)?));
         let accepted = Arc::new(Mutex::new(HashMap::new()));
         let (settings, connections) = (settings.clone(), accepted.clone());
         let accepting = tokio::spawn(async move {
-            tokio::join!(accept(&listener, settings, host, connections), follow_interfaces(&listener, &published));
+            let is_wildcard = listener.local_address().is_some_and(|address| address.ip().is_unspecified());
+            let following = follow_interfaces(is_wildcard, || listener.endpoints(), &published);
+            tokio::join!(accept(&listener, settings, host, connections), following);
         });
         let accepting = accepting.abort_handle();
         Ok(Self { endpoints, accepting, accepted })
@@ -114,13 +124,17 @@ impl fmt::Debug for Serving {
 }
 
 /// Interfaces come and go under a listener on 0.0.0.0 (spec 1.7).
-async fn follow_interfaces(listener: &Listener, published: &watch::Sender<Vec<String>>) {
-    if !listener.local_address().is_some_and(|address| address.ip().is_unspecified()) {
+async fn follow_interfaces(
+    is_wildcard: bool,
+    endpoints: impl Fn() -> io::Result<Vec<Url>>,
+    published: &watch::Sender<Vec<String>>,
+) {
+    if !is_wildcard {
         return;
     }
     loop {
         tokio::time::sleep(INTERFACES).await;
-        match listener.endpoints() {
+        match endpoints() {
             Ok(urls) => {
                 let now = texts(&urls);
                 published.send_if_modified(|known| {
@@ -138,12 +152,7 @@ fn texts(urls: &[Url]) -> Vec<String> {
     urls.iter().map(ToString::to_string).collect()
 }
 
-async fn accept(
-    listener: &Listener,
-    settings: ServingSettings,
-    host: Arc<Host>,
-    accepted: Arc<Mutex<HashMap<ConnectionId, Sender>>>,
-) {
+async fn accept(listener: &Listener, settings: ServingSettings, host: Arc<Host>, accepted: Accepted) {
     let cap = ConnectionCap::new(settings.unauthenticated_per_source, usize::MAX);
     loop {
         // Errors of accept are the listener's to survive: it backs off and goes on.
@@ -161,7 +170,7 @@ fn serve(
     permit: ConnectionPermit,
     settings: &ServingSettings,
     host: &Arc<Host>,
-    accepted: &Arc<Mutex<HashMap<ConnectionId, Sender>>>,
+    accepted: &Accepted,
 ) {
     let address = carrier.peer().to_string();
     let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
@@ -190,12 +199,23 @@ fn serve(
         Some(warden) => handler.guarded(warden),
         None => handler,
     };
+    run(sender, &peer, host, accepted, driver.run(handler));
+}
+
+/// Runs a connection as one of those of its listener.
+fn run(
+    sender: Sender,
+    peer: &Arc<Peer>,
+    host: &Arc<Host>,
+    accepted: &Accepted,
+    driving: impl Future<Output = ()> + Send + 'static,
+) {
     let id = sender.id();
     accepted.lock().insert(id, sender);
-    host.connected(&peer);
+    host.connected(peer);
     let accepted = Arc::downgrade(accepted);
     tokio::spawn(async move {
-        driver.run(handler).await;
+        driving.await;
         if let Some(accepted) = accepted.upgrade() {
             accepted.lock().remove(&id);
         }

@@ -109,7 +109,7 @@ impl Sender {
     pub fn wake(&self) {
         match &self.0 {
             Way::Carrier(outbox) => outbox.wake(),
-            Way::Quic(lanes) => lanes.driver.notify_one(),
+            Way::Quic(lanes) => lanes.wake(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyway_pipe::{HandshakeError, QueueLimits, SocketOptions, TlsClient, TlsServer};
+use keyway_pipe::{HandshakeError, QueueLimits, QuicEndpoint, SocketOptions, TlsClient, TlsServer};
 use keyway_session::{CapabilityMap, ClientAuthenticator, ClientConfig, CloseReason, Connection, Credentials};
 use keyway_value::ServiceId;
 use keyway_wire::Url;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{DirectoryLink, Inner, ServiceEvents, Session};
+use super::{DirectoryLink, Inner, ServiceEvents, Session, native};
 use crate::{
     Error, Result,
     directory::DirectoryState,
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub(super) listening: bool,
     pub(super) tls: Option<TlsClient>,
     pub(super) listener_tls: Option<TlsServer>,
+    pub(super) quic: Option<QuicEndpoint>,
 }
 
 impl Default for Settings {
@@ -55,6 +56,7 @@ impl Default for Settings {
             listening: true,
             tls: None,
             listener_tls: None,
+            quic: None,
         }
     }
 }
@@ -157,9 +159,21 @@ impl SessionBuilder {
         self
     }
 
-    /// Connects to the directory at `url`.
-    pub async fn connect(self, url: &str) -> Result<Session> {
+    /// Connects by `quic` from this socket instead of one of the session's own. Sessions may share one, and a program that
+    /// knows that its network has changed may [rebind](QuicEndpoint::rebind) it.
+    pub fn quic_endpoint(mut self, endpoint: QuicEndpoint) -> Self {
+        self.settings.quic = Some(endpoint);
+        self
+    }
+
+    /// Connects to the directory at `url`; by `quic://host:port` to one that speaks the native protocol, a gateway for example.
+    ///
+    /// Over QUIC all services are reached through the one connection, and those registered here as well.
+    pub async fn connect(mut self, url: &str) -> Result<Session> {
         let url = Url::parse(url).with_connect_defaults();
+        if url.is_quic() {
+            self.settings.listening = false;
+        }
         let host = Arc::new(Host::default());
         let peer = open(&self.settings, &url, &host).await?;
         let connected = async {
@@ -224,7 +238,7 @@ fn assemble(
     }))
 }
 
-fn connect_error(url: &Url, source: io::Error) -> Error {
+pub(super) fn connect_error(url: &Url, source: io::Error) -> Error {
     let url = url.to_string();
     match source.get_ref().and_then(|inner| inner.downcast_ref::<HandshakeError>()) {
         Some(error) => Error::Tls { url, source: error.clone() },
@@ -245,6 +259,9 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
     // Never connected to unverified (H11).
     if let Some(missing) = settings.missing_for(url) {
         return Err(Error::TlsSettings(missing));
+    }
+    if url.is_quic() {
+        return within(settings, url, native::open(settings, url, host)).await;
     }
     let connecting = async {
         let carrier = keyway_pipe::connect_with(url, &settings.socket, settings.tls.as_ref())

@@ -27,6 +27,9 @@ impl Session {
                 return Ok(peer);
             }
         }
+        if let Some(peer) = self.only_connection() {
+            return Ok(peer);
+        }
         if info.endpoints.is_empty() {
             let (name, id) = (&info.name, info.service_id);
             return Err(Error::Unreachable(format!("No endpoints returned for service:{name} (id:{id})")));

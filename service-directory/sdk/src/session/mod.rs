@@ -3,6 +3,7 @@
 mod builder;
 mod connections;
 mod hosting;
+mod native;
 
 use std::{
     collections::HashMap,
@@ -127,6 +128,14 @@ impl Session {
     /// Connects to the directory at `url`; missing parts are `tcp` and port 9559 (spec 1.1).
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder().connect(url).await
+    }
+
+    /// The connection that leads to everything, where that is so: over QUIC.
+    fn only_connection(&self) -> Option<Arc<Peer>> {
+        match &self.0.link {
+            DirectoryLink::Remote { peer, .. } if peer.is_native() => Some(peer.clone()),
+            _ => None,
+        }
     }
 
     /// The directory's URL; `None` if the directory lives in this process.

@@ -13,7 +13,7 @@ use keyway_wire::{
 };
 use quinn::crypto::rustls::QuicClientConfig;
 
-use super::{QuicDriver, QuicError, QuicOptions, control_io::ControlIo, error::close, runtime, udp_socket};
+use super::{Lanes, QuicDriver, QuicError, QuicOptions, control_io::ControlIo, error::close, runtime, udp_socket};
 use crate::{QueueLimits, Sender, TlsClient, TlsError, resolve::addresses};
 
 /// Answers of a client to challenges.
@@ -66,8 +66,9 @@ impl QuicEndpoint {
         match introduce(&mut control, capabilities, proof, answer).await {
             Ok(welcome) => {
                 let control = (control.send, control.receive, control.decoder);
-                let (sender, driver) = QuicDriver::new(connection, limits, control);
-                Ok(QuicConnected { sender, driver, welcome })
+                let lanes = Arc::new(Lanes::new(connection, limits));
+                let sender = Sender::over_quic(lanes.clone());
+                Ok(QuicConnected { sender, driver: QuicDriver::new(lanes, control), welcome })
             }
             Err(error) => {
                 // A server that does not like the client's certificate says so when the client believes to be connected.

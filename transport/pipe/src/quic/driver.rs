@@ -13,7 +13,7 @@ use super::{
     reader::{Shared, read_control, read_frames},
     writer::write,
 };
-use crate::{Handler, QueueLimits, Sender};
+use crate::{Handler, Sender};
 
 /// The reading half of a QUIC connection, which also writes what senders queue.
 pub struct QuicDriver {
@@ -23,15 +23,9 @@ pub struct QuicDriver {
 }
 
 impl QuicDriver {
-    /// The two halves of a connection whose handshake is done.
-    pub(super) fn new(
-        connection: quinn::Connection,
-        limits: QueueLimits,
-        control: (SendStream, RecvStream, ControlDecoder),
-    ) -> (Sender, Self) {
-        let lanes = Arc::new(Lanes::new(connection, limits));
-        let sender = Sender::over_quic(lanes.clone());
-        (sender.clone(), Self { lanes, sender, control })
+    /// For a connection whose handshake is done.
+    pub(super) fn new(lanes: Arc<Lanes>, control: (SendStream, RecvStream, ControlDecoder)) -> Self {
+        Self { sender: Sender::over_quic(lanes.clone()), lanes, control }
     }
 
     /// Pumps frames and time through `handler` until the connection closes.

@@ -151,6 +151,10 @@ impl Lanes {
         Poll::Pending
     }
 
+    pub(crate) fn wake(&self) {
+        self.driver.notify_one();
+    }
+
     pub(crate) const fn id(&self) -> ConnectionId {
         self.id
     }

@@ -18,7 +18,8 @@ use quinn::{VarInt, crypto::rustls::QuicServerConfig};
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    QuicDriver, QuicError, QuicOptions, STREAMS, WINDOW, control_io::ControlIo, error::close, runtime, udp_socket,
+    Lanes, QuicDriver, QuicError, QuicOptions, STREAMS, WINDOW, control_io::ControlIo, error::close, runtime,
+    udp_socket,
 };
 use crate::{
     PeerAddress, QueueLimits, Sender, TlsServer,
@@ -55,6 +56,8 @@ pub struct QuicIncoming {
 /// A client that wants to be let in: to be judged, and then welcomed or refused.
 pub struct QuicRequest {
     connection: quinn::Connection,
+    lanes: Arc<Lanes>,
+    sender: Sender,
     control: ControlIo,
     hello: Hello,
     proof: Proof,
@@ -147,7 +150,7 @@ impl QuicIncoming {
     }
 
     /// Does the TLS handshake and hears who the client says it is, within [`QuicOptions::handshake_timeout`].
-    pub async fn handshake(self) -> Result<QuicRequest, QuicError> {
+    pub async fn handshake(self, limits: QueueLimits) -> Result<QuicRequest, QuicError> {
         let Self { incoming, options, _under_way } = self;
         let host = incoming.remote_address().to_string();
         let limit = options.handshake_timeout;
@@ -172,7 +175,9 @@ impl QuicIncoming {
                 Err(QuicError::Protocol(text))
             }
             Ok((control, hello, proof)) => {
-                Ok(QuicRequest { connection, control, hello, proof, attempts: 1, options, _under_way })
+                let lanes = Arc::new(Lanes::new(connection.clone(), limits));
+                let sender = Sender::over_quic(lanes.clone());
+                Ok(QuicRequest { connection, lanes, sender, control, hello, proof, attempts: 1, options, _under_way })
             }
             Err(error) => {
                 fail(&connection, &error);
@@ -186,6 +191,16 @@ impl QuicRequest {
     /// Where it comes from.
     pub fn peer(&self) -> PeerAddress {
         PeerAddress::Quic(self.connection.remote_address())
+    }
+
+    /// What sends to the client once it is let in; what is sent before waits.
+    pub const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Waits until somebody [wakes](Sender::wake) the sender: whoever judges the client, say.
+    pub async fn woken(&self) {
+        self.lanes.driver.notified().await;
     }
 
     /// What the client announced. Its capabilities are a stranger's bytes.
@@ -225,21 +240,17 @@ impl QuicRequest {
     }
 
     /// Lets the client in. `session` names the session in logs, `capabilities` are this side's.
-    pub async fn welcome(
-        mut self,
-        session: [u8; 16],
-        capabilities: Bytes,
-        limits: QueueLimits,
-    ) -> Result<(Sender, QuicDriver), QuicError> {
+    pub async fn welcome(mut self, session: [u8; 16], capabilities: Bytes) -> Result<QuicDriver, QuicError> {
         self.connection.set_receive_window(VarInt::from_u32(WINDOW));
         self.connection.set_max_concurrent_uni_streams(VarInt::from_u32(STREAMS));
         self.control.send(&[Control::Welcome(Welcome { version: VERSION, session, capabilities })]).await?;
         let ControlIo { send, receive, decoder } = self.control;
-        Ok(QuicDriver::new(self.connection, limits, (send, receive, decoder)))
+        Ok(QuicDriver::new(self.lanes, (send, receive, decoder)))
     }
 
     /// Turns the client away. How long to wait before is the caller's to decide.
     pub fn refuse(self, code: CloseCode, text: &str) {
+        self.lanes.refuse();
         close(&self.connection, code, text);
     }
 }

@@ -56,8 +56,12 @@ impl Stage {
     }
 
     async fn request(&self) -> QuicRequest {
+        self.request_with(QueueLimits::default()).await
+    }
+
+    async fn request_with(&self, limits: QueueLimits) -> QuicRequest {
         let incoming = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
-        incoming.handshake().await.unwrap()
+        incoming.handshake(limits).await.unwrap()
     }
 
     async fn connect(&self, proof: Proof) -> Result<QuicConnected, QuicError> {
@@ -84,8 +88,9 @@ impl Stage {
 
     async fn open_with(&self, handler: impl Handler + 'static, limits: QueueLimits) -> (QuicConnected, Sender) {
         let serving = async {
-            let request = self.request().await;
-            request.welcome([7; 16], Bytes::from_static(b"server"), limits).await.unwrap()
+            let request = self.request_with(limits).await;
+            let sender = request.sender().clone();
+            (sender, request.welcome([7; 16], Bytes::from_static(b"server")).await.unwrap())
         };
         let (client, (sender, driver)) = tokio::join!(self.connect(Proof::Nothing), serving);
         tokio::spawn(driver.run(handler));
@@ -209,14 +214,14 @@ async fn a_client_s_certificate_is_verified_and_shown_to_the_judge() {
     let serving = async {
         let request = stage.request().await;
         assert_eq!(request.certificates().len(), 1);
-        request.welcome([0; 16], Bytes::new(), QueueLimits::default()).await.unwrap()
+        request.welcome([0; 16], Bytes::new()).await.unwrap()
     };
     let (connected, _server) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
     connected.unwrap();
 
     let Pair { certificate, key } = Authority::new("stranger").issue(&["client"]);
     let tls = stage.tls.clone().certificate_pem(&certificate, &key).unwrap();
-    let serving = async { stage.listener.accept().await.unwrap().handshake().await.unwrap_err() };
+    let serving = async { stage.listener.accept().await.unwrap().handshake(QueueLimits::default()).await.unwrap_err() };
     let (refused, _) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
     let error = refused.unwrap_err();
     assert!(matches!(error, QuicError::Tls(HandshakeError::Refused { .. })), "{error:?}");
