@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     AuthConfig, JwtError, Secret, Source,
     config::{Credential, User},
@@ -59,7 +61,7 @@ pub enum Credentials<'a> {
 }
 
 /// Who a client is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// For logs and audit.
     pub name: String,
@@ -67,8 +69,8 @@ pub struct Identity {
     pub method: Method,
 }
 
-/// How a client showed who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How a client showed who it is. Sealed keys hold a variant's place: new ones go to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Method {
     /// It did not.
     Anonymous,

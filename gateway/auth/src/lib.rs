@@ -8,7 +8,9 @@
 //! **callers run it on the rayon pool (`keyway_pipe::offload`), never on a network thread**. The bound of the pool and the
 //! bound of attempts at a time per source keep the work within limits.
 //!
-//! Signatures, hashes and randomness come from ring, the one crypto provider of the tree.
+//! A client that lost its connection comes back with a sealed key: [`resume`].
+//!
+//! Signatures, hashes and randomness come from ring, the one crypto provider of the tree; sealed keys are XChaCha20-Poly1305's.
 //!
 //! ```
 //! use std::time::{Instant, SystemTime};
@@ -37,6 +39,7 @@ mod jwt;
 mod lockout;
 pub mod password;
 mod problem;
+pub mod resume;
 mod secret;
 mod source;
 pub mod token;
