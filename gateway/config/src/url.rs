@@ -120,7 +120,7 @@ impl TryFrom<String> for QiUrl {
     fn try_from(text: String) -> Result<Self, String> {
         let url = Url::parse(&text);
         let hosted = url.scheme.as_deref() == Some("unix") || url.host.as_deref().is_some_and(is_host);
-        if url.is_valid() && url.is_supported() && hosted {
+        if url.is_valid() && url.is_supported() && !url.is_quic() && hosted {
             return Ok(Self(url));
         }
         Err(format!(

@@ -1,4 +1,5 @@
-//! The door for libqi programs: QiMessaging on `tcp`, `tcps` and `tcpsm` (spec 5, 11, 12).
+//! The door for libqi programs: QiMessaging on `tcp`, `tcps` and `tcpsm` (spec 5, 11, 12); and for native clients, who send the same
+//! messages over `quic` (docs/native-protocol.md).
 //!
 //! To a libqi client the gateway is a service directory that hosts all services itself. Who it is comes in the entries
 //! `auth_user` and `auth_token` of its first message (spec 5.4).
@@ -10,6 +11,7 @@ use std::{fmt, sync::Arc};
 
 use keyway::front::{Client, Front, FrontSettings, Guard, Warden};
 use keyway_gateway::{Bus, Gateway, Relay};
+use keyway_wire::Url;
 use tokio::task::AbortHandle;
 
 use self::warden::Guarding;
@@ -44,7 +46,12 @@ impl Door {
             fronts.push(Front::listen(url, settings.front.clone(), guard.clone()).await?);
         }
         let changes: Vec<_> = fronts.iter().map(Front::changes).collect();
-        let all = move || changes.iter().flat_map(|changes| changes.borrow().clone()).collect::<Vec<_>>();
+        let all = move || {
+            let mut all: Vec<_> = changes.iter().flat_map(|changes| changes.borrow().clone()).collect();
+            // Who speaks the native protocol is on its one connection already, and libqi knows nothing of it.
+            all.retain(|url| !Url::parse(url).is_quic());
+            all
+        };
         bus.set_endpoints(&all());
         let follow = |mut changes: tokio::sync::watch::Receiver<Vec<String>>| {
             let (bus, all) = (bus.clone(), all.clone());
