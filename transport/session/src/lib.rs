@@ -29,6 +29,7 @@ mod close_reason;
 mod connection;
 pub mod errors;
 mod incoming_calls;
+pub mod resume;
 mod stats;
 mod subscriptions;
 mod trace;
