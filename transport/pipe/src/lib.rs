@@ -5,6 +5,9 @@
 //! hands them to a [`Handler`]. This crate knows frames and nothing of what they say: handshake, calls and objects are the
 //! handler's, built from `keyway-session`.
 //!
+//! Over QUIC there is no carrier, but a stream for each subscription: [`QuicEndpoint`] and [`QuicListener`] give the same [`Sender`], and
+//! a [`QuicDriver`] for the same [`Handler`].
+//!
 //! Beside these there are [`connect`] and [`Listener`] with their [`SocketOptions`], the [`ConnectionCap`], the network thread pool
 //! ([`runtime`]) and the way off it for CPU work ([`offload`]).
 //!

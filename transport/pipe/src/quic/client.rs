@@ -62,7 +62,8 @@ impl QuicEndpoint {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
         };
         let connection = self.dial(host, port, tls).await?;
-        let mut control = ControlIo::new(connection.open_bi().await?);
+        let opened = connection.open_bi().await.map_err(|lost| QuicError::of_connecting(host, lost))?;
+        let mut control = ControlIo::new(opened);
         match introduce(&mut control, capabilities, proof, answer).await {
             Ok(welcome) => {
                 let control = (control.send, control.receive, control.decoder);

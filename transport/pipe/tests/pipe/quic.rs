@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use keyway_pipe::{
-    Handler, HandshakeError, PeerAddress, QueueLimits, QuicConnected, QuicEndpoint, QuicError, QuicListener,
-    QuicOptions, QuicRequest, SendError, Sender, TlsClient, TlsServer,
+    Handler, HandshakeError, PeerAddress, QueueLimits, QuicConnected, QuicEndpoint, QuicError, QuicIncoming,
+    QuicListener, QuicOptions, QuicRequest, SendError, Sender, TlsClient, TlsServer,
 };
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
@@ -17,6 +17,7 @@ use keyway_wire::{
     Frame, MessageKind, Url,
     native::{CloseCode, Overflow, Proof, SecretText},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{
     net::UdpSocket,
     sync::{
@@ -225,6 +226,89 @@ async fn a_client_s_certificate_is_verified_and_shown_to_the_judge() {
     let (refused, _) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
     let error = refused.unwrap_err();
     assert!(matches!(error, QuicError::Tls(HandshakeError::Refused { .. })), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_come_in_beside_many_handshakes_that_go_nowhere() {
+    let stage = Arc::new(Stage::new(Duration::from_secs(10)).await);
+    let mut waiting = Vec::new();
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let stage = stage.clone();
+        waiting.push(tokio::spawn(async move { stage.connect(Proof::Nothing).await.map(drop) }));
+    }
+    for _ in 0..64 {
+        held.push(timeout(PATIENCE, stage.listener.accept()).await.unwrap().unwrap());
+    }
+    // From now on a client has to show that it receives where it sends from.
+    let (client, _server, mut record) = stage.open().await;
+    tokio::spawn(client.driver.run(Recorder::new().0));
+    client.sender.send(call(1, 1, 0)).unwrap();
+    assert_eq!(record.frame().await.header.id, MessageId(1));
+    held.into_iter().for_each(QuicIncoming::refuse);
+    for attempt in waiting {
+        assert!(timeout(PATIENCE, attempt).await.unwrap().unwrap().is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_too_long_is_refused_before_it_is_sent() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let capabilities = Bytes::from(vec![7; 40 << 10]);
+    let limits = QueueLimits::default();
+    let connecting = stage.endpoint.connect(&stage.url, &stage.tls, capabilities, Proof::Nothing, |_| None, limits);
+    let serving = async { stage.listener.accept().await.unwrap().handshake(limits).await.unwrap_err() };
+    let (refused, _) = timeout(PATIENCE, async { tokio::join!(connecting, serving) }).await.unwrap();
+    let error = refused.unwrap_err();
+    assert!(matches!(&error, QuicError::Protocol(text) if text.contains("32768 are allowed")), "{error:?}");
+}
+
+/// A client that speaks QUIC and whatever else it likes.
+async fn stranger(stage: &Stage, alpn: &[u8]) -> Result<quinn::Connection, quinn::ConnectionError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&stage.authority.pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let config = quinn::ClientConfig::new(Arc::new(tls));
+    let address = stage.listener.local_address().unwrap();
+    endpoint.connect_with(config, address, "127.0.0.1").unwrap().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_gets_the_control_stream_and_is_closed_when_it_says_something_else_on_it() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let handshake = async { stage.listener.accept().await.unwrap().handshake(QueueLimits::default()).await };
+    let knocking = async {
+        let connection = stranger(&stage, b"keyway/1").await.unwrap();
+        let (mut send, _receive) = connection.open_bi().await.unwrap();
+        let some_time = Duration::from_millis(100);
+        assert!(timeout(some_time, connection.open_bi()).await.is_err(), "one is all");
+        assert!(timeout(some_time, connection.open_uni()).await.is_err(), "and none of the other kind");
+        // A Hello that ends in the middle of a number.
+        send.write_all(b"\x02\x00\xFF").await.unwrap();
+        connection.closed().await
+    };
+    let (heard, closed) = timeout(PATIENCE, async { tokio::join!(handshake, knocking) }).await.unwrap();
+    assert!(matches!(heard, Err(QuicError::Protocol(_))));
+    assert!(
+        matches!(&closed, quinn::ConnectionError::ApplicationClosed(close) if close.error_code == 1_u32.into()),
+        "{closed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_another_protocol_is_refused_in_the_tls_handshake() {
+    let stage = Stage::new(Duration::from_secs(10)).await;
+    let handshake = async { stage.listener.accept().await.unwrap().handshake(QueueLimits::default()).await };
+    let (heard, refused) = tokio::join!(handshake, stranger(&stage, b"h3"));
+    assert!(heard.is_err() && matches!(refused, Err(quinn::ConnectionError::ConnectionClosed(_))), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

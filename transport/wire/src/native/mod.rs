@@ -64,7 +64,7 @@ impl StreamKind {
     }
 }
 
-/// Bytes that are not of the native protocol: the connection is to be closed with [`CloseCode`] of this.
+/// Bytes that are not of the native protocol: the connection is to be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NativeError {
@@ -82,13 +82,4 @@ pub enum NativeError {
         /// Allowed.
         limit: u32,
     },
-}
-
-impl From<NativeError> for CloseCode {
-    fn from(error: NativeError) -> Self {
-        match error {
-            NativeError::TooLarge { .. } => Self::TOO_LARGE,
-            NativeError::BadHeader | NativeError::BadControl => Self::PROTOCOL,
-        }
-    }
 }
