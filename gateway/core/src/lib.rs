@@ -11,7 +11,7 @@ mod member;
 mod relay;
 mod rules;
 
-pub use bus::{Bus, BusSettings};
+pub use bus::{Bus, BusSettings, DoorAddresses};
 pub use gateway::{Gateway, Shown};
 pub use member::Member;
 pub use relay::Relay;

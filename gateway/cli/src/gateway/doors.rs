@@ -26,15 +26,15 @@ impl Doors {
     async fn open_one(&mut self, gateway: &Gateway, listener: &Listener) -> anyhow::Result<()> {
         let Listener { url, bus, front, anonymous } = listener.clone();
         match url.scheme {
-            Scheme::Tcp | Scheme::Tcps | Scheme::Tcpsm => {
+            Scheme::Tcp | Scheme::Tcps | Scheme::Tcpsm | Scheme::Quic => {
                 let bus = &gateway.buses()[bus];
                 let settings = QiSettings { urls: vec![url.to_string()], front, anonymous };
                 let door = QiDoor::open(gateway, bus, settings).await?;
                 self.urls.extend(door.urls());
                 self.qi.push(door);
             }
-            Scheme::Quic | Scheme::Http | Scheme::Https => {
-                return Err(Usage(format!("there is no door for {url} yet; use tcp, tcps or tcpsm")).into());
+            Scheme::Http | Scheme::Https => {
+                return Err(Usage(format!("there is no door for {url} yet; use tcp, tcps, tcpsm or quic")).into());
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ mod service;
 mod view;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Arc,
@@ -59,6 +59,8 @@ pub struct Bus {
     session: watch::Sender<Option<Session>>,
     views: Mutex<HashMap<Arc<str>, Arc<View>>>,
     clients: Mutex<HashMap<ConnectionId, Client>>,
+    /// Addresses of each door.
+    doors: Mutex<BTreeMap<u64, Vec<String>>>,
     /// Held while a listener is opened for programs inside.
     listening: tokio::sync::Mutex<()>,
 }
@@ -81,6 +83,7 @@ impl Bus {
             session: watch::Sender::new(None),
             views: Mutex::default(),
             clients: Mutex::default(),
+            doors: Mutex::default(),
             listening: tokio::sync::Mutex::default(),
         })
     }
@@ -107,9 +110,17 @@ impl Bus {
         let _ = session.wait_for(Option::is_some).await;
     }
 
-    /// Sets where clients reach the gateway.
-    pub fn set_endpoints(&self, endpoints: &[String]) {
-        self.catalog.lock().set_endpoints(endpoints);
+    /// A door has been opened; clients are told of its addresses for as long as the result is kept.
+    pub fn add_door(self: &Arc<Self>) -> DoorAddresses {
+        let mut doors = self.doors.lock();
+        let key = doors.keys().next_back().map_or(0, |last| last + 1);
+        doors.insert(key, Vec::new());
+        DoorAddresses { bus: self.clone(), key }
+    }
+
+    fn show_doors(&self, doors: &BTreeMap<u64, Vec<String>>) {
+        let all: Vec<_> = doors.values().flatten().cloned().collect();
+        self.catalog.lock().set_endpoints(&all);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -217,6 +228,30 @@ impl Bus {
                 view.announce(announcement.added, announcement.id, &name);
             }
         }
+    }
+}
+
+/// Where one door is reached.
+#[derive(Debug)]
+pub struct DoorAddresses {
+    bus: Arc<Bus>,
+    key: u64,
+}
+
+impl DoorAddresses {
+    /// Tells clients of these.
+    pub fn set(&self, urls: Vec<String>) {
+        let mut doors = self.bus.doors.lock();
+        doors.insert(self.key, urls);
+        self.bus.show_doors(&doors);
+    }
+}
+
+impl Drop for DoorAddresses {
+    fn drop(&mut self) {
+        let mut doors = self.bus.doors.lock();
+        doors.remove(&self.key);
+        self.bus.show_doors(&doors);
     }
 }
 

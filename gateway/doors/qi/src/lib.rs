@@ -46,18 +46,19 @@ impl Door {
             fronts.push(Front::listen(url, settings.front.clone(), guard.clone()).await?);
         }
         let changes: Vec<_> = fronts.iter().map(Front::changes).collect();
-        let all = move || {
+        let addresses = Arc::new(bus.add_door());
+        let show = move || {
             let mut all: Vec<_> = changes.iter().flat_map(|changes| changes.borrow().clone()).collect();
             // Who speaks the native protocol is on its one connection already, and libqi knows nothing of it.
             all.retain(|url| !Url::parse(url).is_quic());
-            all
+            addresses.set(all);
         };
-        bus.set_endpoints(&all());
+        show();
         let follow = |mut changes: tokio::sync::watch::Receiver<Vec<String>>| {
-            let (bus, all) = (bus.clone(), all.clone());
+            let show = show.clone();
             let follow = async move {
                 while changes.changed().await.is_ok() {
-                    bus.set_endpoints(&all());
+                    show();
                 }
             };
             tokio::spawn(follow).abort_handle()
