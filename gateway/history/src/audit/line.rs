@@ -1,13 +1,15 @@
 //! A record, or a word of the log about itself, as the members of a JSON object.
 
 use std::{
+    collections::HashMap,
     io::{self, Write},
+    sync::Arc,
     time::SystemTime,
 };
 
 use keyway_value::transcode::Transcode;
 
-use super::record::{Arguments, Kind, Outcome, Record};
+use super::record::{Arguments, Caller, Kind, Outcome, Record};
 
 /// What the log says about itself. Written with the kind `log`.
 #[derive(Debug, Clone)]
@@ -24,15 +26,35 @@ pub(crate) enum Event {
     Stopped,
 }
 
+/// The members of callers as they were written last: most records are of sessions that have records already.
+#[derive(Debug, Default)]
+pub(crate) struct Callers(HashMap<usize, (Arc<Caller>, Box<[u8]>)>);
+
+impl Callers {
+    fn write(&mut self, caller: &Arc<Caller>, out: &mut Vec<u8>) {
+        // As long as it is kept here, no other caller has its address.
+        let address = Arc::as_ptr(caller).addr();
+        if let Some((_, written)) = self.0.get(&address) {
+            out.extend_from_slice(written);
+            return;
+        }
+        let start = out.len();
+        text("session", &caller.session, out);
+        text("identity", &caller.identity, out);
+        text("role", &caller.role, out);
+        text("source", &caller.source, out);
+        text("door", &caller.door, out);
+        if self.0.len() >= CALLERS {
+            self.0.clear();
+        }
+        self.0.insert(address, (caller.clone(), out[start..].into()));
+    }
+}
+
 /// Writes a record's members.
-pub(crate) fn record(record: &Record, argument_bytes: usize, out: &mut Vec<u8>) {
+pub(crate) fn record(record: &Record, argument_bytes: usize, callers: &mut Callers, out: &mut Vec<u8>) {
     time(record.time, out);
-    let caller = &*record.caller;
-    text("session", &caller.session, out);
-    text("identity", &caller.identity, out);
-    text("role", &caller.role, out);
-    text("source", &caller.source, out);
-    text("door", &caller.door, out);
+    callers.write(&record.caller, out);
     text("service", &record.service, out);
     text("member", &record.member, out);
     text("kind", record.kind.name(), out);
@@ -80,7 +102,9 @@ fn time(time: SystemTime, out: &mut Vec<u8>) {
 
 /// A string that is cut where it is too long, so that no peer decides how long a line is.
 fn text(name: &str, value: &str, out: &mut Vec<u8>) {
-    push(out, format_args!(",\"{name}\":"));
+    for part in [",\"", name, "\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     if value.len() <= TEXT_BYTES {
         // Text always is JSON, and a vector takes it.
         let _ = serde_json::to_writer(&mut *out, value);
@@ -132,6 +156,8 @@ impl Write for Bounded<'_> {
     }
 }
 
+/// Callers that are remembered.
+const CALLERS: usize = 1024;
 /// Bytes of a name or address.
 const TEXT_BYTES: usize = 512;
 /// What JSON may need for each byte of a payload.

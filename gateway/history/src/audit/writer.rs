@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     chain::{Link, seal},
-    line::{self, Event},
+    line::{self, Callers, Event},
     log::{CloseError, Message, Options, Shared},
     recovery::Opened,
     store::Store,
@@ -30,6 +30,7 @@ pub(super) struct Writer {
     link: Link,
     /// Sealed lines that are not yet in the segment.
     pending: Vec<u8>,
+    callers: Callers,
     /// Whoever waits until all is on disk.
     flushes: Vec<SyncSender<()>>,
     /// Since when lines are in the segment of which it is not known that they are on disk.
@@ -51,6 +52,7 @@ impl Writer {
             shared,
             link: opened.link,
             pending: Vec::new(),
+            callers: Callers::default(),
             flushes: Vec::new(),
             unsynced: None,
             recovered: opened.recovered,
@@ -97,7 +99,9 @@ impl Writer {
                 Message::Record(record) => {
                     self.shared.used.fetch_sub(1, Relaxed);
                     let bytes = self.options.argument_bytes;
-                    self.seal(|out| line::record(&record, bytes, out));
+                    let mut callers = mem::take(&mut self.callers);
+                    self.seal(|out| line::record(&record, bytes, &mut callers, out));
+                    self.callers = callers;
                 }
             }
             left = left.saturating_sub(1);
