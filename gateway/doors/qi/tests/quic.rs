@@ -71,7 +71,8 @@ impl Stage {
         let server = TlsServer::from_pem(&pem, signing_key.serialize_pem().as_bytes()).unwrap();
         let urls = vec!["quic://127.0.0.1:0".to_owned(), "tcp://127.0.0.1:0".to_owned()];
         let front = FrontSettings { tls: Some(server), ..FrontSettings::default() };
-        let door = Door::open(&gateway, &gateway.buses()[0], DoorSettings { urls, front }).await.unwrap();
+        let door =
+            Door::open(&gateway, &gateway.buses()[0], DoorSettings { urls, front, anonymous: None }).await.unwrap();
         let tls = TlsClient::ca_pem(&pem).unwrap();
         let token = secret.expose().to_owned();
         Self { directory, _gateway: gateway, door, tls, token, changed, runs }
