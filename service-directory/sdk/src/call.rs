@@ -6,7 +6,7 @@ use std::{
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Error, Result,
+    encoded::Encoded,
     exchange::{Exchange, from_value},
     peer::Peer,
 };
@@ -74,16 +75,46 @@ impl<R: QiValue> Call<R> {
         }
     }
 
-    fn read(&self, frame: &Frame) -> Result<R> {
-        if frame.header.flags.contains(Flags::DYNAMIC_PAYLOAD) {
-            let value = self.exchange.decode(frame.payload_bytes(), |decoder| decoder.read_dynamic())?;
+    fn read(&self, answer: &Answered) -> Result<R> {
+        if answer.is_dynamic {
+            let value = self.exchange.decode(&answer.bytes, |decoder| decoder.read_dynamic())?;
             return from_value(value);
         }
-        self.read_bytes(frame.payload_bytes())
+        self.exchange.decode_as(&answer.bytes, &self.result)
+    }
+}
+
+/// What a reply holds.
+struct Answered {
+    bytes: Bytes,
+    is_dynamic: bool,
+}
+
+impl<R> Call<R> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answered>> {
+        let result = match &mut self.state {
+            Pending::Settled(error) => Err(error.take().unwrap_or(Error::Canceled)),
+            Pending::Remote { answer, .. } => match ready!(Pin::new(answer).poll(cx)) {
+                Ok(answer) => answer.map(|frame| Answered {
+                    bytes: frame.payload_bytes().clone(),
+                    is_dynamic: frame.header.flags.contains(Flags::DYNAMIC_PAYLOAD),
+                }),
+                Err(_) => Err(Error::Closed("Socket Disconnected".into())),
+            },
+            Pending::Local(future) => {
+                ready!(future.as_mut().poll(cx)).map(|bytes| Answered { bytes, is_dynamic: false })
+            }
+        };
+        self.state = Pending::Settled(None);
+        Poll::Ready(result)
     }
 
-    fn read_bytes(&self, bytes: &Bytes) -> Result<R> {
-        self.exchange.decode_as(bytes, &self.result)
+    /// The answer as it came.
+    pub(crate) fn poll_encoded(&mut self, cx: &mut Context<'_>) -> Poll<Result<Encoded>> {
+        let answer = ready!(self.poll_answer(cx));
+        let encode =
+            |answer: Answered| Encoded::new(answer.bytes, answer.is_dynamic, &self.result, self.exchange.clone());
+        Poll::Ready(answer.map(encode))
     }
 }
 
@@ -91,21 +122,8 @@ impl<R: QiValue> Future for Call<R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let result = match &mut this.state {
-            Pending::Settled(error) => Err(error.take().unwrap_or(Error::Canceled)),
-            Pending::Remote { answer, .. } => match Pin::new(answer).poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(answer)) => answer.and_then(|frame| this.read(&frame)),
-                Poll::Ready(Err(_)) => Err(Error::Closed("Socket Disconnected".into())),
-            },
-            Pending::Local(future) => match future.as_mut().poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(result) => result.and_then(|bytes| this.read_bytes(&bytes)),
-            },
-        };
-        this.state = Pending::Settled(None);
-        Poll::Ready(result)
+        let answer = ready!(self.poll_answer(cx));
+        Poll::Ready(answer.and_then(|answer| self.read(&answer)))
     }
 }
 

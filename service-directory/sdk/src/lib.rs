@@ -36,6 +36,7 @@ mod call;
 mod context;
 mod directory;
 mod dispatch;
+pub mod encoded;
 mod error;
 mod event_queue;
 mod exchange;

@@ -12,7 +12,7 @@ use crate::{
     answer::arguments_signature,
     call::{Call, Pending},
     context::CallContext,
-    dispatch,
+    encoded::{EncodedCall, EncodedEvents},
     exchange::{Handle, to_value},
     object::Object,
     remote_object::{RemoteObject, Subscription},
@@ -172,6 +172,28 @@ impl Proxy {
         self.start(action, result, |encoder| encoder.write_value(arguments))
     }
 
+    /// Calls by id with arguments of the declared types that are encoded already, none of them an object; `result` is what the
+    /// method declares to return.
+    pub fn call_encoded(&self, action: ActionId, arguments: &Payload, result: &Signature) -> EncodedCall {
+        EncodedCall(self.start(action, result, |encoder| {
+            encoder.append(arguments);
+            Ok(())
+        }))
+    }
+
+    /// Like [`post`](Self::post), by id and with arguments that are encoded already, none of them an object.
+    pub fn post_encoded(&self, action: ActionId, arguments: Payload) -> Result<()> {
+        match &self.0 {
+            Target::Remote(remote) => remote.post_payload(action, arguments),
+            Target::Local(object) => object.post_local(action, &arguments.into_bytes(), &CallContext::local()),
+        }
+    }
+
+    /// Like [`signal`](Self::signal), by id and with events that stay bytes.
+    pub async fn signal_encoded(&self, action: ActionId) -> Result<EncodedEvents> {
+        self.signal_by_id(action).await.map(EncodedEvents)
+    }
+
     fn try_call<A: QiValue, R: QiValue>(&self, name: &str, arguments: &A) -> Result<Call<R>> {
         let metaobject = self.metaobject();
         let wanted = arguments_signature::<A>();
@@ -211,13 +233,7 @@ impl Proxy {
             Target::Local(object) => {
                 let context = CallContext::local();
                 let bytes = context.exchange().encode_value(&arguments)?.into_bytes();
-                match object.0.signals.get(&action) {
-                    Some(signal) => dispatch::emit(signal, &bytes, &context),
-                    None => {
-                        object.invoke(action, &bytes, &context).detach();
-                        Ok(())
-                    }
-                }
+                object.post_local(action, &bytes, &context)
             }
         }
     }

@@ -82,6 +82,11 @@ impl RemoteObject {
     /// Posts arguments of the declared type.
     pub(crate) fn post(&self, action: ActionId, arguments: &Value) -> Result<()> {
         let payload = self.exchange().encode_value(arguments)?;
+        self.post_payload(action, payload)
+    }
+
+    /// Posts what is encoded already.
+    pub(crate) fn post_payload(&self, action: ActionId, payload: Payload) -> Result<()> {
         self.peer.post((self.service, self.object, action), payload)
     }
 

@@ -14,6 +14,7 @@ use keyway_wire::Flags;
 
 use crate::{
     Result,
+    encoded::Encoded,
     event_queue::{Event, EventQueue},
     exchange::from_value,
 };
@@ -61,6 +62,17 @@ impl<T: QiValue> SignalStream<T> {
         } else {
             event.exchange.decode_as(&event.payload, &self.signature)
         }
+    }
+}
+
+impl<T> SignalStream<T> {
+    /// The next event as it came.
+    pub(crate) fn poll_encoded(&self, cx: &mut Context<'_>) -> Poll<Option<Encoded>> {
+        let event = ready!(self.queue.poll(cx));
+        Poll::Ready(event.map(|event| {
+            let is_dynamic = event.flags.contains(Flags::DYNAMIC_PAYLOAD);
+            Encoded::new(event.payload, is_dynamic, &self.signature, event.exchange)
+        }))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     Error, Result,
     answer::Answer,
     context::CallContext,
+    dispatch,
     exchange::Exchange,
     hub::Subscriber,
     object::{Object, observe},
@@ -32,6 +33,17 @@ impl Object {
             None => self.reserved(action, bytes, context).unwrap_or_else(|error| Answer::Ready(Err(error))),
         };
         if self.0.observer.is_idle() { run() } else { observe::observed(self, action, bytes, context, run) }
+    }
+
+    /// Emits a signal, or runs a method of which nobody hears anything.
+    pub(crate) fn post_local(&self, action: ActionId, bytes: &Bytes, context: &CallContext) -> Result<()> {
+        match self.0.signals.get(&action) {
+            Some(signal) => dispatch::emit(signal, bytes, context),
+            None => {
+                self.invoke(action, bytes, context).detach();
+                Ok(())
+            }
+        }
     }
 
     fn reserved(&self, action: ActionId, bytes: &Bytes, context: &CallContext) -> Result<Answer> {

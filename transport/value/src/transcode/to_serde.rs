@@ -1,20 +1,23 @@
 //! Out: bytes are read as they are serialized.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use crate::{Decoder, Limits, ObjectLayout, Signature, Type};
+use crate::{Decoder, Limits, ObjectLayout, ObjectReference, Signature, Type};
 
 /// Bytes of a type, as something that serializes.
-#[derive(Debug)]
 pub struct Transcode<'a> {
     bytes: &'a Bytes,
     signature: &'a Signature,
     layout: ObjectLayout,
+    describe: Option<Describe<'a>>,
 }
+
+/// What is written for an object.
+type Describe<'a> = &'a dyn Fn(ObjectReference) -> serde_json::Value;
 
 impl<'a> Transcode<'a> {
     /// Of bytes in the usual layout.
@@ -24,14 +27,26 @@ impl<'a> Transcode<'a> {
 
     /// Of bytes from a connection.
     pub const fn with(bytes: &'a Bytes, signature: &'a Signature, layout: ObjectLayout) -> Self {
-        Self { bytes, signature, layout }
+        Self { bytes, signature, layout, describe: None }
+    }
+
+    /// Writes for an object what `describe` makes of it, as `{"$object": …}`.
+    #[must_use]
+    pub const fn describing(self, describe: &'a dyn Fn(ObjectReference) -> serde_json::Value) -> Self {
+        Self { describe: Some(describe), ..self }
+    }
+}
+
+impl fmt::Debug for Transcode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcode").field("signature", self.signature).finish_non_exhaustive()
     }
 }
 
 impl Serialize for Transcode<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let decoder = RefCell::new(Decoder::with(self.bytes, self.layout, Limits::default(), None));
-        Element { decoder: &decoder, signature: self.signature }.serialize(serializer)
+        Element { decoder: &decoder, signature: self.signature, describe: self.describe }.serialize(serializer)
     }
 }
 
@@ -39,6 +54,7 @@ impl Serialize for Transcode<'_> {
 struct Element<'d, 'b> {
     decoder: &'d RefCell<Decoder<'b>>,
     signature: &'d Signature,
+    describe: Option<Describe<'d>>,
 }
 
 impl<'d, 'b> Element<'d, 'b> {
@@ -47,7 +63,7 @@ impl<'d, 'b> Element<'d, 'b> {
     }
 
     fn of<'e>(&'e self, signature: &'e Signature) -> Element<'e, 'b> {
-        Element { decoder: self.decoder, signature }
+        Element { decoder: self.decoder, signature, describe: self.describe }
     }
 }
 
@@ -91,6 +107,10 @@ impl Serialize for Element<'_, '_> {
                     return serializer.serialize_none();
                 }
                 let mut map = serializer.serialize_map(Some(1))?;
+                if let Some(describe) = self.describe {
+                    map.serialize_entry("$object", &describe(object.reference))?;
+                    return map.end();
+                }
                 let uid = object.reference.uid.map(|uid| uid.to_string());
                 let (service, id) = (object.reference.service.0, object.reference.object.0);
                 map.serialize_entry("$object", &(service, id, uid))?;
