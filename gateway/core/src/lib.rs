@@ -7,6 +7,7 @@ mod access;
 mod bus;
 mod catalog;
 mod gateway;
+mod journal;
 mod member;
 mod relay;
 mod rules;

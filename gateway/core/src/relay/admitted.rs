@@ -7,8 +7,7 @@ use keyway_policy::{RateId, RateLimiter};
 use keyway_session::CapabilityMap;
 use keyway_value::Value;
 
-use super::journal::Journal;
-use crate::{access::Access, member::Member, rules::InForce};
+use crate::{access::Access, journal::Journal, member::Member, rules::InForce};
 
 /// A client that is in, and what it may take.
 pub(super) struct Admitted {

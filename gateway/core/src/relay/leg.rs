@@ -23,7 +23,7 @@ use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::journal::Entry;
+use crate::journal::Entry;
 
 /// A client's connection to a service host.
 pub(crate) struct Leg {

@@ -6,7 +6,6 @@
 mod admitted;
 mod directory;
 mod find;
-mod journal;
 mod judge;
 mod leg;
 mod pass;

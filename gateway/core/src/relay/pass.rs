@@ -13,11 +13,10 @@ use keyway_wire::{Flags, Frame, Header};
 
 use super::{
     FIRST_OF_CLIENT, Relay, Target,
-    journal::Entry,
     judge::{Judgement, judge},
     leg::{Leg, Refused},
 };
-use crate::access::Access;
+use crate::{access::Access, journal::Entry};
 
 impl Relay {
     /// Judges a message, and passes it on.
