@@ -152,6 +152,12 @@ impl Catalog {
         }
     }
 
+    /// The id of a service that is ready.
+    pub(crate) fn id(&self, name: &QiString) -> Option<ServiceId> {
+        let id = self.names.get(name)?;
+        self.services.get(id).filter(|entry| entry.ready).map(|_| *id)
+    }
+
     /// Whether a service has this id, ready or not.
     pub(crate) fn knows(&self, id: ServiceId) -> bool {
         self.services.contains_key(&id)

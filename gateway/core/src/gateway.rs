@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     bus::{Bus, BusSettings},
+    client::Feeds,
     rules::{InForce, Rules},
 };
 
@@ -23,6 +24,7 @@ struct Inner {
     attaching: Vec<AbortHandle>,
     recorder: Option<Recorder>,
     connections: ConnectionCap,
+    feeds: Feeds,
 }
 
 /// What a client shows, by its own value: it outlives the message it came in.
@@ -55,7 +57,7 @@ impl Gateway {
         let rules = Arc::new(ArcSwap::new(InForce::first(rules)));
         let buses: Vec<_> = buses.into_iter().map(|settings| Bus::new(settings, rules.clone())).collect();
         let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle()).collect();
-        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections }))
+        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections, feeds: Feeds::default() }))
     }
 
     /// The directories behind it.
@@ -113,6 +115,19 @@ impl Gateway {
     /// Room for connections, by source and in all.
     pub fn connections(&self) -> &ConnectionCap {
         &self.0.connections
+    }
+
+    /// Counts reloads: what was concluded from other rules is void.
+    pub fn generation(&self) -> u64 {
+        self.0.rules.load().generation
+    }
+
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.0.rules.load_full()
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
     }
 
     /// Where the audit log takes records, if there is one.

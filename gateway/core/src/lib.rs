@@ -1,11 +1,13 @@
 //! The gateway between strangers and a bus (DESIGN 3, 4): what all doors share.
 //!
 //! A [`Gateway`] is attached to one or more directories ([`Bus`]), and has [`Rules`] that can be replaced while it runs. A door
-//! accepts its clients, has the gateway decide who they are, and hands their messages to a [`Relay`] (frames).
+//! accepts its clients, has the gateway decide who they are, and hands their messages to a [`Relay`] (frames) or asks a
+//! [`ClientSession`](client::ClientSession) (names).
 
 mod access;
 mod bus;
 mod catalog;
+pub mod client;
 mod gateway;
 mod journal;
 mod member;
@@ -17,3 +19,9 @@ pub use gateway::{Gateway, Shown};
 pub use member::Member;
 pub use relay::Relay;
 pub use rules::{AuditRules, Limits, MemberFilter, Rules};
+pub use rules::{AuditRules, Limits, Rules};
+
+/// The skeleton of a door compiles and works.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/doors.md")]
+mod doors {}

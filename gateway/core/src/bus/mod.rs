@@ -139,6 +139,17 @@ impl Bus {
         self.routes.load().get(&id).cloned()
     }
 
+    /// All services.
+    pub(crate) fn routed(&self) -> Vec<Arc<Service>> {
+        self.routes.load().values().cloned().collect()
+    }
+
+    /// A service by name.
+    pub(crate) fn routed_as(&self, name: &str) -> Option<Arc<Service>> {
+        let id = self.catalog.lock().id(&name.into())?;
+        self.service(id)
+    }
+
     /// What a role may do with a service, if that is known already.
     pub(crate) fn known_access(&self, service: &Service, role: &Arc<str>) -> Option<Arc<Access>> {
         service.access(role, &self.rules.load())

@@ -63,13 +63,23 @@ impl Service {
         self.translated.store(true, Ordering::Relaxed);
     }
 
+    /// The gateway's own way to the service, once it has been described.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        self.described.get().map(|described| &described.proxy)
+    }
+
+    /// Finds a way to the service.
+    pub(crate) async fn reach(&self, session: &Session) -> keyway::Result<Proxy> {
+        match &self.place {
+            Place::Inside(_) => session.service(&self.name).await,
+            Place::Outside(client, uid) => client.service(self.id, *uid).await,
+        }
+    }
+
     /// Asks the service for its members, once.
     pub(crate) async fn describe(&self, session: &Session) -> keyway::Result<()> {
         let describe = async || {
-            let proxy = match &self.place {
-                Place::Inside(_) => session.service(&self.name).await?,
-                Place::Outside(client, uid) => client.service(self.id, *uid).await?,
-            };
+            let proxy = self.reach(session).await?;
             Ok(Described { metaobject: proxy.metaobject(), proxy, object: OnceLock::new() })
         };
         self.described.get_or_try_init(describe).await.map(|_| ())
