@@ -67,6 +67,11 @@ impl SocketOptions {
         self
     }
 
+    /// Sets the options of a stream that somebody else has accepted.
+    pub fn set_on(&self, stream: &tokio::net::TcpStream) -> io::Result<()> {
+        self.apply(&SockRef::from(stream))
+    }
+
     /// Sets the options of a connected stream.
     pub(crate) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;

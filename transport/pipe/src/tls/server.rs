@@ -65,6 +65,13 @@ impl TlsServer {
         self.mutual.is_some()
     }
 
+    /// How a listener of another protocol serves with this certificate: `protocols` are offered to clients (ALPN).
+    pub fn offering(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.anybody);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+
     /// How a listener of `tcps` or, with `mutual`, of `tcpsm` serves.
     pub(crate) fn config(&self, mutual: bool) -> Option<Arc<ServerConfig>> {
         if mutual { Some(self.mutual.as_ref()?.demanded.clone()) } else { Some(self.anybody.clone()) }
