@@ -4,12 +4,14 @@
 mod frame;
 mod handshake;
 mod native;
+mod http_arguments;
 mod signature;
 mod value;
 
 pub use frame::frame;
 pub use handshake::{JUDGE, PASS, handshake};
 pub use native::{native_control, native_frame};
+pub use http_arguments::http_arguments;
 pub use signature::signature;
 pub use value::value;
 
@@ -22,6 +24,10 @@ pub const TARGETS: [Target; 6] = [
     ("handshake", handshake),
     ("native_control", native_control),
     ("native_frame", native_frame),
+pub const TARGETS: [Target; 5] = [
+    ("frame", frame),
+    ("handshake", handshake),
+    ("http_arguments", http_arguments),
     ("signature", signature),
     ("value", value),
 ];
