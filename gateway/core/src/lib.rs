@@ -19,7 +19,6 @@ pub use gateway::{Gateway, Shown};
 pub use member::Member;
 pub use relay::Relay;
 pub use rules::{AuditRules, Limits, MemberFilter, Rules};
-pub use rules::{AuditRules, Limits, Rules};
 
 /// The skeleton of a door compiles and works.
 #[cfg(doctest)]

@@ -3,15 +3,15 @@
 
 mod frame;
 mod handshake;
-mod native;
 mod http_arguments;
+mod native;
 mod signature;
 mod value;
 
 pub use frame::frame;
 pub use handshake::{JUDGE, PASS, handshake};
-pub use native::{native_control, native_frame};
 pub use http_arguments::http_arguments;
+pub use native::{native_control, native_frame};
 pub use signature::signature;
 pub use value::value;
 
@@ -19,15 +19,12 @@ pub use value::value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 6] = [
-    ("frame", frame),
-    ("handshake", handshake),
-    ("native_control", native_control),
-    ("native_frame", native_frame),
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 7] = [
     ("frame", frame),
     ("handshake", handshake),
     ("http_arguments", http_arguments),
+    ("native_control", native_control),
+    ("native_frame", native_frame),
     ("signature", signature),
     ("value", value),
 ];

@@ -46,6 +46,12 @@ A robot and a meter are up. From inside, on {bus}, everybody may do everything:
                 "\n  keyway call --qi-url {url} --ca {ca} --user demo --token \"$(cat {secret})\" Robot.say hello\n"
             );
         }
+        if let Some(url) = door("https://") {
+            let call = "-d '[\"hello\"]'";
+            text += &format!(
+                "\n  curl --cacert {ca} -H \"Authorization: Bearer $(cat {secret})\" {call} {url}/v1/services/Robot/say\n"
+            );
+        }
     }
     text + "\nCtrl-C ends it.\n"
 }

@@ -1,6 +1,7 @@
 //! Opening the doors of a gateway.
 
 use keyway_config::Scheme;
+use keyway_door_http::{Door as HttpDoor, DoorSettings as HttpSettings};
 use keyway_door_qi::{Door as QiDoor, DoorSettings as QiSettings};
 use keyway_gateway::Gateway;
 
@@ -11,12 +12,13 @@ use crate::exit::Usage;
 #[derive(Debug)]
 pub(crate) struct Doors {
     qi: Vec<QiDoor>,
+    http: Vec<HttpDoor>,
     urls: Vec<String>,
 }
 
 impl Doors {
     pub(super) async fn open(gateway: &Gateway, plan: &Plan) -> anyhow::Result<Self> {
-        let mut doors = Self { qi: Vec::new(), urls: Vec::new() };
+        let mut doors = Self { qi: Vec::new(), http: Vec::new(), urls: Vec::new() };
         for listener in &plan.listeners {
             doors.open_one(gateway, listener).await?;
         }
@@ -24,7 +26,7 @@ impl Doors {
     }
 
     async fn open_one(&mut self, gateway: &Gateway, listener: &Listener) -> anyhow::Result<()> {
-        let Listener { url, bus, front, anonymous } = listener.clone();
+        let Listener { url, bus, front, anonymous, origins } = listener.clone();
         match url.scheme {
             Scheme::Tcp | Scheme::Tcps | Scheme::Tcpsm | Scheme::Quic => {
                 let bus = &gateway.buses()[bus];
@@ -34,7 +36,16 @@ impl Doors {
                 self.qi.push(door);
             }
             Scheme::Http | Scheme::Https => {
-                return Err(Usage(format!("there is no door for {url} yet; use tcp, tcps, tcpsm or quic")).into());
+                let settings = HttpSettings {
+                    urls: vec![url.to_string()],
+                    tls: front.tls,
+                    origins,
+                    socket: front.socket,
+                    ..HttpSettings::default()
+                };
+                let door = HttpDoor::open(gateway, settings).await.map_err(|error| Usage(error.to_string()))?;
+                self.urls.extend(door.urls().iter().cloned());
+                self.http.push(door);
             }
         }
         Ok(())

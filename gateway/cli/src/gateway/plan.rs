@@ -32,6 +32,8 @@ pub(crate) struct Listener {
     pub(crate) bus: usize,
     pub(crate) front: FrontSettings,
     pub(crate) anonymous: Option<String>,
+    /// Web pages of which origins may use it.
+    pub(crate) origins: Vec<String>,
 }
 
 impl Plan {
@@ -197,7 +199,7 @@ fn listeners(
         }
         let bus = bus_of(&listen, buses)?;
         let front = front(&listen, rules, network)?;
-        Ok(Listener { url: listen.url, bus, front, anonymous })
+        Ok(Listener { url: listen.url, bus, front, anonymous, origins: listen.cors })
     };
     listen.into_iter().map(listener).collect()
 }
