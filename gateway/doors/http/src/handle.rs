@@ -1,6 +1,9 @@
 //! From a request to its response.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -8,6 +11,7 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyway_gateway::{
@@ -86,6 +90,7 @@ async fn answer(shared: &Arc<Shared>, peer: Peer, request: Request<Incoming>) ->
     let (mut parts, body) = request.into_parts();
     // Before anything else is looked at.
     let caller = shared.identities.identify(&parts.headers, peer.address).await?;
+    peer.is_known.store(true, Ordering::Release);
     let operation = Operation::parse(&parts.method, parts.uri.path()).map_err(|none| match none {
         NoOperation::Path => Problem::of(Flaw::Path),
         NoOperation::Method(allowed) => Problem::of(Flaw::Method(allowed)),
@@ -185,13 +190,13 @@ async fn to_json(reply: Reply) -> Result<Vec<u8>, Problem> {
 }
 
 async fn openapi(session: &ClientSession) -> String {
-    let mut described = Vec::new();
-    for name in session.services() {
+    let describe = |name: String| async move {
         // A service that does not answer is not described, and no reason to describe none.
-        if let Ok(target) = session.service(&name).await {
-            described.push((name, target.metaobject()));
-        }
-    }
+        let target = tokio::time::timeout(DESCRIPTION, session.service(&name)).await.ok()?.ok()?;
+        Some((name, target.metaobject()))
+    };
+    let described: Vec<_> =
+        join_all(session.services().into_iter().map(describe)).await.into_iter().flatten().collect();
     description::openapi(&described).to_string()
 }
 
@@ -238,3 +243,6 @@ fn json(text: impl Into<Body>) -> Response<Body> {
 fn cost(bytes: usize) -> Duration {
     Duration::from_nanos(bytes as u64 * 10)
 }
+
+/// How long a service may take to describe itself before it is left out.
+const DESCRIPTION: Duration = Duration::from_secs(2);

@@ -231,7 +231,7 @@ fn hash(secret: &Secret) -> Option<[u8; 32]> {
 /// After which a session that is not used is over.
 const IDLE: Duration = Duration::from_secs(900);
 /// Sessions at a time.
-const MAX_SESSIONS: usize = 65_536;
+const MAX_SESSIONS: usize = 8192;
 
 #[cfg(test)]
 mod tests {

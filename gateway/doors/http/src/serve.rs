@@ -1,6 +1,14 @@
 //! Listeners and connections.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::http::Request;
 use hyper::{
@@ -31,10 +39,12 @@ pub(crate) struct Listening {
 }
 
 /// What is known of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) is_tls: bool,
+    /// Whether a request of it has shown who it is.
+    pub(crate) is_known: Arc<AtomicBool>,
 }
 
 impl Listening {
@@ -93,7 +103,7 @@ async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<TlsAccep
         return;
     }
     let patience = shared.gateway.rules().limits.unauthenticated_time;
-    let peer = Peer { address, is_tls: tls.is_some() };
+    let peer = Peer { address, is_tls: tls.is_some(), is_known: Arc::default() };
     let Some(acceptor) = tls else { return talk(stream, false, peer, patience, shared).await };
     match tokio::time::timeout(patience, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
@@ -110,30 +120,44 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let requests = shared.settings.requests_per_connection;
+    let (address, is_known) = (peer.address, peer.is_known.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let shared = shared.clone();
+        let (shared, peer) = (shared.clone(), peer.clone());
         async move { Ok::<_, Infallible>(handle(&shared, peer, request).await) }
     });
+    // Strangers have this long, however they spend it.
+    let stranger = async {
+        tokio::time::sleep(patience).await;
+        if is_known.load(Ordering::Acquire) {
+            std::future::pending::<()>().await;
+        }
+    };
     let stream = TokioIo::new(stream);
-    let ended = if is_http2 {
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(requests)
-            .max_header_list_size(MAX_HEAD)
-            .keep_alive_interval(Some(KEEP_ALIVE))
-            .serve_connection(stream, service)
-            .await
-    } else {
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(patience)
-            .max_buf_size(MAX_HEAD as usize)
-            .serve_connection(stream, service)
-            .with_upgrades()
-            .await
+    let talk = async {
+        if is_http2 {
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(requests)
+                .max_header_list_size(MAX_HEAD)
+                .keep_alive_interval(Some(KEEP_ALIVE))
+                .serve_connection(stream, service)
+                .await
+        } else {
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(patience)
+                .max_buf_size(MAX_HEAD as usize)
+                .serve_connection(stream, service)
+                .with_upgrades()
+                .await
+        }
+    };
+    let ended = tokio::select! {
+        ended = talk => ended,
+        () = stranger => return,
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, client = %peer.address, "disconnected");
+        tracing::debug!(%error, client = %address, "disconnected");
     }
 }
 
