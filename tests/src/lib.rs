@@ -3,6 +3,8 @@
 
 pub mod bystander;
 pub mod fuzz;
+pub mod gateway;
+pub mod libqi;
 pub mod process;
 pub mod raw;
 pub mod vectors;

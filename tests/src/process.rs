@@ -38,6 +38,17 @@ impl Keyway {
         Running::start(command.args(arguments))
     }
 
+    /// Starts `keyway gateway` in front of a directory with more arguments, on a free port unless they say otherwise, and waits
+    /// until it listens.
+    pub fn gateway(directory: &str, arguments: &[&str]) -> Running {
+        let mut command = Command::new(Self::program());
+        command.args(["gateway", "--directory", directory]);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "tcp://127.0.0.1:0"]);
+        }
+        Running::start(command.args(arguments))
+    }
+
     /// Runs a command to its end.
     ///
     /// # Panics
@@ -53,8 +64,10 @@ impl Keyway {
 /// A process that has said `ready`; killed when dropped.
 #[derive(Debug)]
 pub struct Running {
-    /// What it said to be ready at.
+    /// What it said to be ready at, first.
     pub url: String,
+    /// All that it said to be ready at.
+    pub urls: Vec<String>,
     /// Its number.
     pub pid: u32,
     process: Child,
@@ -71,7 +84,7 @@ impl Running {
     ///
     /// When it does not start, or says something else first.
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let (Some(output), Some(mut errors)) = (process.stdout.take(), process.stderr.take()) else {
             unreachable!("both are piped");
@@ -86,6 +99,7 @@ impl Running {
         });
         let mut running = Self {
             url: String::new(),
+            urls: Vec::new(),
             pid: process.id(),
             process,
             _output: BufReader::new(output),
@@ -95,7 +109,10 @@ impl Running {
         let mut line = String::new();
         let read = running._output.read_line(&mut line);
         match line.trim().strip_prefix("ready ") {
-            Some(urls) => running.url = urls.split(' ').next().unwrap_or_default().to_owned(),
+            Some(urls) => {
+                running.urls = urls.split(' ').map(str::to_owned).collect();
+                running.url = running.urls[0].clone();
+            }
             None => panic!("{command:?} said {line:?} ({read:?}) instead of \"ready URL\"; {}", running.end()),
         }
         running
@@ -119,6 +136,16 @@ impl Running {
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.pid);
         fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}; it said: {}", self.said())).count()
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    ///
+    /// # Panics
+    ///
+    /// When that does not work.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "no signal {name} to process {}", self.pid);
     }
 
     /// Kills it, as `kill -9` does, and returns what it wrote to standard error.

@@ -1,7 +1,5 @@
 //! The `keyway` command as scripts and people use it: against a real libqi directory with a Python service (A6), and as a server.
 
-mod libqi;
-
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Output, Stdio},
@@ -10,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use keyway_tests::libqi::{Peer, peer_python};
 use keyway_tests::process::{Keyway, Running};
-use libqi::{Peer, peer_python};
 use serde_json::{Value, json};
 
 /// A libqi directory with the service `Peer`; none where libqi is missing.

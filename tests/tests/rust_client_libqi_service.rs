@@ -1,12 +1,10 @@
 //! Rust clients against services hosted by the real libqi, on Keyway's directory and on libqi's own: every type of
 //! spec 3–4, objects in arguments, results and events, signals, properties, errors, cancel.
 
-mod libqi;
-
 use std::time::Duration;
 
 use keyway::{Directory, Error, Object, Proxy, Session, Signature, Value};
-use libqi::{Peer, peer_python};
+use keyway_tests::libqi::{Peer, peer_python};
 
 /// A libqi service and a Rust session at the same directory.
 struct Stage {

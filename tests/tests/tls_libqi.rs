@@ -1,9 +1,7 @@
 //! `tcps` with the real libqi, which speaks TLS 1.2 without SNI and verifies nothing (spec 11).
 
-mod libqi;
-
 use keyway::{Directory, Object, Session, Signal, TlsClient, TlsServer};
-use libqi::{Peer, peer_python};
+use keyway_tests::libqi::{Peer, peer_python};
 use rcgen::generate_simple_self_signed;
 
 struct Stage {
