@@ -2,11 +2,14 @@
 
 use keyway::front::{Input, Local};
 use keyway_policy::Decision;
-use keyway_value::ActionId;
+use keyway_value::{ActionId, ObjectLayout};
 use keyway_wire::Header;
 
-use super::Relay;
-use crate::catalog::DIRECTORY;
+use super::{
+    Relay,
+    judge::{kind, signal_of},
+};
+use crate::{access::Access, catalog::DIRECTORY};
 
 impl Relay {
     /// The gateway's own service 1: open to all who are in, since nothing works without it; what it tells depends on the role.
@@ -16,12 +19,16 @@ impl Relay {
         if !matches!(input, Input::Call(_) | Input::Post(_)) {
             return Some(Local { input, object: None });
         }
-        let manages = (ActionId::IS_STATS_ENABLED.0..=ActionId::TRACE_OBJECT.0).contains(&header.action.0)
-            || (header.action == ActionId::REGISTER_EVENT && subscribes_to_traces(&input));
-        if manages && !admitted.unlimited {
+        if !admitted.unlimited && may_manage(header.action) {
             let rules = self.bus.rules();
-            let access = rules.rules.policy.access(&admitted.member.role, DIRECTORY, &view.object().metaobject());
-            if let Decision::Deny(refusal) = access.call(ActionId::IS_STATS_ENABLED) {
+            let access = Access::new(&rules, &admitted.member.role, &DIRECTORY.into(), view.object().metaobject());
+            if manages(&access, &input, self.client.shared().layout())
+                && let Decision::Deny(refusal) = access.rules.call(ActionId::IS_STATS_ENABLED)
+            {
+                if let Some(journal) = &admitted.journal {
+                    let kind = kind(header.action, matches!(input, Input::Post(_)));
+                    journal.refused(kind, &access.service, access.member(header.action), refusal.code.code());
+                }
                 let text = refusal.to_string();
                 self.refuse(&input, &text);
                 return None;
@@ -31,9 +38,20 @@ impl Relay {
     }
 }
 
-/// Whether a registerEvent is for the trace of calls.
-fn subscribes_to_traces(input: &Input) -> bool {
-    let Input::Call(frame) = input else { return false };
-    // What cannot be read is refused by the object.
-    frame.payload_bytes().get(4..8) == Some(&ActionId::TRACE_OBJECT.0.to_le_bytes()[..])
+/// Whether a message of this action may be about statistics and traces.
+fn may_manage(action: ActionId) -> bool {
+    (ActionId::IS_STATS_ENABLED.0..=ActionId::TRACE_OBJECT.0).contains(&action.0)
+        || matches!(action, ActionId::REGISTER_EVENT | ActionId::REGISTER_EVENT_WITH_SIGNATURE)
+}
+
+/// Whether it is.
+fn manages(access: &Access, input: &Input, layout: ObjectLayout) -> bool {
+    let (Input::Call(frame) | Input::Post(frame)) = input else { return false };
+    match frame.header.action {
+        // What cannot be read is refused by the object.
+        ActionId::REGISTER_EVENT | ActionId::REGISTER_EVENT_WITH_SIGNATURE => {
+            signal_of(access, frame, layout) == Some(ActionId::TRACE_OBJECT)
+        }
+        _ => true,
+    }
 }

@@ -65,6 +65,14 @@ pub(crate) fn kind(action: ActionId, is_post: bool) -> Kind {
     }
 }
 
+/// The signal that a registerEvent is for, in whatever types its arguments come; `None` if they cannot be read.
+pub(crate) fn signal_of(access: &Access, frame: &Frame, layout: ObjectLayout) -> Option<ActionId> {
+    match (Message { access, frame, layout }).request() {
+        Ok((ObjectRequest::RegisterEvent { signal, .. }, _)) => Some(signal),
+        _ => None,
+    }
+}
+
 struct Message<'a, 'f> {
     access: &'a Access,
     frame: &'f Frame,
