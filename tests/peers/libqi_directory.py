@@ -9,6 +9,7 @@ import sys
 
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # libqi logs to standard output
+os.environ.setdefault("QI_LOG_LEVEL", "1")
 
 import qi  # noqa: E402
 

@@ -12,6 +12,7 @@ import time
 
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # libqi logs to standard output
+os.environ.setdefault("QI_LOG_LEVEL", "1")
 
 import qi  # noqa: E402
 

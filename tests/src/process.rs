@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
 };
@@ -146,6 +146,19 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "no signal {name} to process {}", self.pid);
+    }
+
+    /// Asks it to end (SIGTERM), waits for that, and returns what it wrote to standard error.
+    ///
+    /// # Panics
+    ///
+    /// When it ends with an error.
+    pub fn stop(&mut self) -> String {
+        self.signal("TERM");
+        let status = self.process.wait();
+        let said = self.end();
+        assert!(status.as_ref().is_ok_and(ExitStatus::success), "ended with {status:?}: {said}");
+        said
     }
 
     /// Kills it, as `kill -9` does, and returns what it wrote to standard error.

@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::eventually;
+use crate::{eventually, gateway::token_of};
 
 /// Service, object and action.
 pub type Address = (u32, u32, u32);
@@ -79,6 +79,21 @@ impl Raw {
     pub async fn authenticate(&mut self) {
         let answer = self.call(AUTHENTICATE, keyway::CapabilityMap::libqi().encode()).await;
         assert_eq!(answer.header.kind, MessageKind::Reply, "{}", text_of(&answer));
+    }
+
+    /// Connects and authenticates as a [`user`](crate::gateway::user) of a gateway.
+    pub async fn authenticated_as(url: &str, user: &str) -> Self {
+        let mut raw = Self::connect(url).await;
+        let answer = raw.show(user, &token_of(user)).await;
+        assert_eq!(answer.header.kind, MessageKind::Reply, "{}", text_of(&answer));
+        raw
+    }
+
+    /// Shows a name and a token, and waits for the answer.
+    pub async fn show(&mut self, user: &str, token: &str) -> Frame {
+        let mut words = keyway::CapabilityMap::libqi();
+        words.set("auth_user", user).set("auth_token", token);
+        self.call(AUTHENTICATE, words.encode()).await
     }
 
     /// A frame with an id of its own.

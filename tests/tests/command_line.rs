@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
-use keyway_tests::libqi::{Peer, peer_python};
-use keyway_tests::process::{Keyway, Running};
+use keyway_tests::{
+    libqi::{Peer, peer_python},
+    process::{Keyway, Running},
+};
 use serde_json::{Value, json};
 
 /// A libqi directory with the service `Peer`; none where libqi is missing.
