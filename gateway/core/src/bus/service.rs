@@ -53,6 +53,11 @@ impl Service {
         }
     }
 
+    /// Whether it is this client's own.
+    pub(crate) fn is_hosted_by(&self, client: &Client) -> bool {
+        matches!(&self.place, Place::Outside(host, _) if host.id() == client.id())
+    }
+
     /// Whether its host understands less than clients do, so that frames cannot just be passed on.
     pub(crate) fn is_translated(&self) -> bool {
         self.translated.load(Ordering::Relaxed)

@@ -22,11 +22,12 @@ impl Relay {
     /// Judges a message, and passes it on.
     pub(super) fn pass(&mut self, now: Instant, input: Input, header: &Header) -> Option<Local> {
         let (route, admitted) = (self.routes.get(&header.service)?, self.admitted.as_mut()?);
+        let hosts_it = route.service.is_hosted_by(&self.client);
         let is_post = match &input {
             Input::Call(_) => false,
             Input::Post(_) => true,
             // The client's own objects answer and emit; what it cancels is its own call.
-            Input::Event(_) if header.object.0 < FIRST_OF_CLIENT => return None,
+            Input::Event(_) if header.object.0 < FIRST_OF_CLIENT && !hosts_it => return None,
             _ => return self.forward(input, header, None),
         };
         if !is_post && self.in_flight.load(Ordering::Relaxed) >= admitted.max_in_flight {
@@ -40,6 +41,9 @@ impl Relay {
         let (Input::Call(frame) | Input::Post(frame)) = &input else { return None };
         let access = if header.object == ObjectId::MAIN || admitted.unlimited {
             &route.access
+        } else if hosts_it {
+            // What callers have passed to its service, it may use.
+            return self.forward(input, header, None);
         } else if header.object.0 >= FIRST_OF_CLIENT {
             // Its own objects a client does not call by way of others.
             self.refuse(&input, errors::CALL_NOT_HANDLED);
@@ -102,7 +106,8 @@ impl Relay {
                 if let Some(entry) = entry {
                     entry.finish(true);
                 }
-                let object = (header.object == ObjectId::MAIN).then(|| object.clone());
+                let is_asked = !matches!(input, Input::Answer(_) | Input::Event(_));
+                let object = (is_asked && header.object == ObjectId::MAIN).then(|| object.clone());
                 Some(Local { input, object })
             }
             Target::Leg(leg) => {
