@@ -9,6 +9,7 @@ import os
 import sys
 import threading  # noqa: F401  for the programs
 import time
+import traceback
 
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # libqi logs to standard output
@@ -81,7 +82,8 @@ def main():
         try:
             answer = {"ok": run(json.loads(line), scope)}
         except Exception as error:  # whatever it is, the test is told
-            answer = {"error": "%s: %s" % (type(error).__name__, error)}
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<test>"]
+            answer = {"error": "%s in line %s: %s" % (type(error).__name__, lines, error)}
         print(json.dumps(answer, default=str), file=answers, flush=True)
     os._exit(0)  # libqi's threads must not delay the end
 

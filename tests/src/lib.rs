@@ -5,6 +5,7 @@ pub mod bystander;
 pub mod fuzz;
 pub mod gateway;
 pub mod libqi;
+pub mod namespace;
 pub mod process;
 pub mod raw;
 pub mod vectors;
