@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyway_pipe::{ConnectionId, PeerAddress, QueueLimits, Sender, SocketOptions, TlsServer};
+use keyway_pipe::{CertificateDer, ConnectionId, PeerAddress, QueueLimits, Sender, SocketOptions, TlsServer};
 pub use keyway_session::{AuthMap, AuthOutcome, AuthRequest, CloseReason, Input};
 use keyway_session::{CapabilityMap, SharedCapabilities};
 use keyway_value::{ObjectId, ObjectUid, ServiceId};
@@ -114,6 +114,12 @@ impl Client {
     /// Where the client is.
     pub fn address(&self) -> &PeerAddress {
         self.0.sender().peer()
+    }
+
+    /// The certificate by which the client is known to TLS and its chain, verified; empty if it has shown none, and before the first
+    /// message: [`Warden::judge`] is the place to ask.
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        self.0.sender().peer_certificates()
     }
 
     /// Sends frames to the client, whole and unchanged.

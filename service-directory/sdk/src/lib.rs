@@ -56,7 +56,7 @@ mod stream;
 mod uid;
 
 pub use keyway_macros::{QiValue, proxy, service};
-pub use keyway_pipe::{HandshakeError, QuicEndpoint, QuicOptions, TlsClient, TlsError, TlsServer};
+pub use keyway_pipe::{CertificateDer, HandshakeError, QuicEndpoint, QuicOptions, TlsClient, TlsError, TlsServer};
 pub use keyway_session::{CapabilityMap, ClientAuthenticator, EventTrace, MethodStatistics, TraceKind};
 pub use keyway_value as value;
 pub use keyway_value::{

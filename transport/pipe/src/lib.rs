@@ -77,6 +77,7 @@ pub use outbox::{QueueLimits, SendError, slow_consumers_closed};
 pub use quic::{
     QuicConnected, QuicDriver, QuicEndpoint, QuicError, QuicIncoming, QuicListener, QuicOptions, QuicRequest,
 };
+pub use rustls::pki_types::CertificateDer;
 pub use sender::{Cork, Sender};
 pub use socket_options::{IPV6_VARIABLE, PING_TIMEOUT_VARIABLE, SocketOptions};
 pub use tls::{HandshakeError, TlsClient, TlsError, TlsServer};

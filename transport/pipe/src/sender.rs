@@ -11,6 +11,7 @@ use bytes::Bytes;
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, ObjectId, ServiceId};
 use keyway_wire::{Frame, native::Overflow};
+use rustls::pki_types::CertificateDer;
 
 use crate::{ConnectionId, PeerAddress, SendError, outbox::Outbox, quic::Lanes};
 
@@ -134,6 +135,15 @@ impl Sender {
         match &self.0 {
             Way::Carrier(outbox) => outbox.peer().socket_address(),
             Way::Quic(lanes) => Some(lanes.remote_address()),
+        }
+    }
+
+    /// The certificate of the peer's own and its chain, verified by TLS; empty if it has shown none, before the handshake is done, and
+    /// after the end. What a frame of the peer brings about comes after the handshake.
+    pub fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
+        match &self.0 {
+            Way::Carrier(outbox) => outbox.peer_certificates(),
+            Way::Quic(lanes) => lanes.peer_certificates(),
         }
     }
 

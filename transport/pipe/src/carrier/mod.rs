@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use rustls::pki_types::CertificateDer;
 
 pub(crate) mod inproc;
 mod tcp;
@@ -53,6 +54,12 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// The address of this end, where the carrier has one.
     fn local(&self) -> Option<SocketAddr> {
         None
+    }
+
+    /// The certificate of the peer's own and its chain, verified; empty if it has shown none, or not yet: a handshake may still be
+    /// under way.
+    fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
+        Vec::new()
     }
 }
 

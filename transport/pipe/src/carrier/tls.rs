@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, pki_types::CertificateDer};
 
 use super::{Carrier, PeerAddress, TcpCarrier};
 use crate::{
@@ -172,6 +172,13 @@ impl Carrier for TlsCarrier {
 
     fn local(&self) -> Option<SocketAddr> {
         self.tcp.local()
+    }
+
+    fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
+        let state = self.state.lock();
+        // Before the end of the handshake nobody has shown that the key is theirs.
+        let chain = if state.tls.is_handshaking() { None } else { state.tls.peer_certificates() };
+        chain.map_or_else(Vec::new, <[_]>::to_vec)
     }
 }
 

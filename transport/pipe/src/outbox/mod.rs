@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use keyway_session::CloseReason;
 use keyway_wire::{Frame, Header};
 use parking_lot::{Mutex, MutexGuard};
+use rustls::pki_types::CertificateDer;
 
 use self::queue::{Queue, Soon};
 use crate::{Carrier, ConnectionId, PeerAddress};
@@ -76,6 +77,8 @@ pub(crate) struct Outbox {
     id: ConnectionId,
     peer: PeerAddress,
     limits: QueueLimits,
+    /// To ask who the peer is. Senders outlive the connection, and must not keep its socket open.
+    asked: Weak<dyn Carrier>,
     state: Mutex<State>,
 }
 
@@ -139,6 +142,7 @@ impl Outbox {
             id: ConnectionId::next(),
             peer: carrier.peer().clone(),
             limits,
+            asked: Arc::downgrade(&carrier),
             state: Mutex::new(State {
                 carrier: Some(carrier),
                 queue: Queue::default(),
@@ -226,6 +230,10 @@ impl Outbox {
 
     pub(crate) const fn peer(&self) -> &PeerAddress {
         &self.peer
+    }
+
+    pub(crate) fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
+        self.asked.upgrade().map_or_else(Vec::new, |carrier| carrier.peer_certificates())
     }
 
     /// The state, if one more frame may be queued.

@@ -19,6 +19,7 @@ use keyway_wire::{
     native::{Control, Overflow, StreamKind},
 };
 use parking_lot::Mutex;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
 use super::lane::{Added, Lane};
@@ -165,6 +166,11 @@ impl Lanes {
 
     pub(crate) fn remote_address(&self) -> SocketAddr {
         self.connection.remote_address()
+    }
+
+    pub(crate) fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
+        let identity = self.connection.peer_identity();
+        identity.and_then(|identity| identity.downcast().ok()).map_or_else(Vec::new, |chain| *chain)
     }
 
     // === what the tasks of the connection call ===

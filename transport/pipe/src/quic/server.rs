@@ -15,7 +15,6 @@ use keyway_wire::{
     native::{CloseCode, Control, Hello, Proof, VERSION, Welcome},
 };
 use quinn::{VarInt, crypto::rustls::QuicServerConfig};
-use rustls::pki_types::CertificateDer;
 
 use super::{
     Lanes, QuicDriver, QuicError, QuicOptions, STREAMS, WINDOW, control_io::ControlIo, error::close, runtime,
@@ -211,12 +210,6 @@ impl QuicRequest {
     /// How it proves who it is.
     pub const fn proof(&self) -> &Proof {
         &self.proof
-    }
-
-    /// The certificate of the client's own and its chain, verified; empty if it has shown none.
-    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
-        let identity = self.connection.peer_identity();
-        identity.and_then(|identity| identity.downcast().ok()).map_or_else(Vec::new, |chain| *chain)
     }
 
     /// Asks for another proof; `text` tells people which. The client has the time of a handshake.

@@ -192,7 +192,7 @@ async fn a_client_is_judged_by_what_it_says_and_may_be_asked_again() {
     let serving = async {
         let request = stage.request().await;
         assert_eq!((&request.hello().capabilities[..], request.proof()), (&b"client"[..], &Proof::Nothing));
-        assert!(request.certificates().is_empty());
+        assert!(request.sender().peer_certificates().is_empty());
         let request = request.challenge("user and token".to_owned()).await.unwrap();
         assert_eq!(request.proof(), &user("secret"));
         request.refuse(CloseCode::REFUSED, "not today");
@@ -214,7 +214,7 @@ async fn a_client_s_certificate_is_verified_and_shown_to_the_judge() {
     let tls = stage.tls.clone().certificate_pem(&certificate, &key).unwrap();
     let serving = async {
         let request = stage.request().await;
-        assert_eq!(request.certificates().len(), 1);
+        assert_eq!(request.sender().peer_certificates().len(), 1);
         request.welcome([0; 16], Bytes::new()).await.unwrap()
     };
     let (connected, _server) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);

@@ -8,12 +8,12 @@ use std::{
 };
 
 use keyway_pipe::{
-    Carrier, HandshakeError, Listener, PeerAddress, QueueLimits, Sender, SocketOptions, TlsClient, TlsServer,
-    connect_with, pipe,
+    Carrier, CertificateDer, HandshakeError, Listener, PeerAddress, QueueLimits, Sender, SocketOptions, TlsClient,
+    TlsServer, connect_with, pipe,
 };
 use keyway_session::CloseReason;
 use keyway_wire::{Frame, Url};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::pem::PemObject as _};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -43,7 +43,7 @@ async fn clients_of_both_versions_are_served() {
         let (address, pem) = (address(&server), authority.pem.clone());
         let spoken = tokio::task::spawn_blocking(move || {
             let mut roots = RootCertStore::empty();
-            roots.add(rustls::pki_types::CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+            roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let mut config = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[version])
@@ -149,6 +149,32 @@ async fn tcpsm_lets_in_clients_with_a_trusted_certificate_only() {
     // A certificate is shown to whom asks for it, and nobody else.
     let open = serving("tcps", &settings).await;
     echo(connected(&open, &trusting).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_s_certificate_is_known_once_the_handshake_is_done() {
+    let authority = Authority::new("authority");
+    let settings = server(&authority.issue(&["127.0.0.1"])).client_ca_pem(&authority.pem).unwrap();
+    let Pair { certificate, key } = authority.issue(&["client"]);
+    let client = TlsClient::ca_pem(&authority.pem).unwrap().certificate_pem(&certificate, &key).unwrap();
+    let certificate = CertificateDer::from_pem_slice(&certificate).unwrap();
+    for (scheme, shown) in [("tcpsm", &[certificate][..]), ("tcps", &[])] {
+        let url = Url::parse(&format!("{scheme}://127.0.0.1:0"));
+        let listener = Listener::bind_with(&url, &SocketOptions::default(), Some(&settings)).await.unwrap();
+        let accepting = async {
+            let (sender, driver) = pipe(listener.accept().await, QueueLimits::default());
+            assert!(sender.peer_certificates().is_empty());
+            let (recorder, record) = Recorder::new();
+            tokio::spawn(driver.run(recorder));
+            (sender, record)
+        };
+        let (carrier, (sender, mut record)) = tokio::join!(connected(listener.local_url(), &client), accepting);
+        let (client, driver) = pipe(carrier.unwrap(), QueueLimits::default());
+        tokio::spawn(driver.run(Recorder::new().0));
+        send(&client, post(1, vec![]));
+        record.frame().await;
+        assert_eq!(sender.peer_certificates(), shown, "{scheme}");
+    }
 }
 
 #[tokio::test]
