@@ -52,7 +52,7 @@ fn init_writes_a_configuration_that_is_accepted_and_keeps_secrets_to_its_owner()
     let config = fs::read_to_string(written.join("keyway.toml")).unwrap();
     assert!(token.trim().len() > 40 && !config.contains(token.trim()) && !printed.contains(token.trim()));
     let shown = shown(&written, "tls/server.pem");
-    for name in ["robot.local", "localhost", "127.0.0.1", "::1"] {
+    for name in ["dns:robot.local", "dns:localhost", "ip:127.0.0.1", "ip:::1"] {
         assert!(shown["sans"].as_array().unwrap().contains(&json!(name)), "{shown}");
     }
 }
@@ -107,7 +107,7 @@ fn certificates_are_issued_for_names_and_addresses_and_nothing_else() {
     fine(folder.path(), &["cert", "server", "--host", "10.0.0.9", "--out", "robot", "--days", "30"]);
     let (ca, robot) = (shown(folder.path(), "tls/ca.pem"), shown(folder.path(), "tls/robot.pem"));
     assert_eq!((&ca["subject"], &ca["ca"], &robot["ca"]), (&json!("CN=Lab"), &json!(true), &json!(false)));
-    assert_eq!((&robot["issuer"], &robot["sans"][0]), (&json!("CN=Lab"), &json!("10.0.0.9")));
+    assert_eq!((&robot["issuer"], &robot["sans"][0]), (&json!("CN=Lab"), &json!("ip:10.0.0.9")));
     for name in ["../evil", "", ".hidden", "a/b"] {
         assert_eq!(run(folder.path(), &["cert", "client", name]).status.code(), Some(2), "{name:?}");
     }

@@ -53,9 +53,9 @@ pub enum Credentials<'a> {
     Bearer(&'a Secret),
     /// A client certificate whose chain and key the TLS layer verified.
     Certificate {
-        /// The subject in the form of RFC 4514, special characters escaped.
+        /// The subject, as [`Names`](crate::certificate::Names) has it.
         subject: &'a str,
-        /// The alternative names.
+        /// The alternative names, likewise.
         sans: &'a [&'a str],
     },
 }
@@ -139,6 +139,11 @@ impl Authenticator {
         self.config.users.is_empty() && self.config.certificates.is_empty() && self.config.jwt.is_none()
     }
 
+    /// Whether certificates give roles: without rules for them, they do not say who a client is.
+    pub fn knows_certificates(&self) -> bool {
+        !self.config.certificates.is_empty()
+    }
+
     /// How many sources and users have failures that are remembered.
     pub fn remembered(&self) -> usize {
         self.attempts.remembered()
@@ -146,7 +151,11 @@ impl Authenticator {
 
     fn certificate(&self, subject: &str, sans: &[&str]) -> Outcome {
         match self.config.certificates.iter().find(|rule| rule.matches(subject, sans)) {
-            Some(rule) => accepted(subject, Method::Certificate, &rule.role),
+            Some(rule) => {
+                // Certificates of machines may have alternative names only.
+                let name = if subject.is_empty() { sans.first().copied().unwrap_or_default() } else { subject };
+                accepted(name, Method::Certificate, &rule.role)
+            }
             None => Outcome::Refused { reason: Reason::CertificateWithoutRole, delay: Duration::ZERO },
         }
     }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use crate::{
     AuthConfig, AuthError, AuthProblemCode, AuthSource, Jwks, LockoutSettings,
-    certificate::CertificateRule,
+    certificate::{CertificateRule, SanPattern},
     config::{Credential, User},
     jwt::{ClaimRule, JwtRules},
     password::StoredHash,
@@ -89,11 +89,15 @@ impl Reader<'_> {
 
     fn certificate(&mut self, row: &CertificateSource) -> CertificateRule {
         if row.subject.is_none() && row.san.is_none() {
-            let reason = "a certificate is known by `subject`, `san` or both; write `\"*\"` for all that are verified";
+            let reason =
+                "a certificate is known by `subject`, `san` or both; `subject = \"*\"` is for all that are verified";
             self.problems.add(AuthProblemCode::Glob, row.role.span(), reason);
         }
         let subject = row.subject.as_ref().and_then(|subject| self.glob(subject, subject.get_ref()));
-        let san = row.san.as_ref().and_then(|san| self.glob(san, &san.get_ref().to_ascii_lowercase()));
+        let san = row.san.as_ref().and_then(|san| {
+            let (kind, name) = SanPattern::split(san.get_ref());
+            self.glob(san, &name).map(|name| SanPattern { kind, name })
+        });
         CertificateRule { subject, san, role: self.role(&row.role) }
     }
 

@@ -32,7 +32,7 @@
 //! ```
 
 mod authenticator;
-mod certificate;
+pub mod certificate;
 mod check;
 mod config;
 mod jwt;

@@ -57,10 +57,10 @@ pub(crate) struct UserSource {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CertificateSource {
-    /// A pattern of the subject.
+    /// A pattern of the subject as `keyway cert show` prints it: `"CN=arm-*,O=Lab"`.
     #[schemars(with = "Option<String>")]
     pub(crate) subject: Option<Spanned<String>>,
-    /// A pattern of one of the alternative names.
+    /// A pattern of one of the alternative names: `"*.lab.example"`, `"email:*@lab.example"`, `"uri:spiffe://lab/*"`, `"ip:192.0.2.*"`.
     #[schemars(with = "Option<String>")]
     pub(crate) san: Option<Spanned<String>>,
     /// The role of their owners.

@@ -60,11 +60,13 @@ fn certificates_are_matched_by_all_that_is_asked_for() {
     let text = "[[certificate]]\nsubject = 'CN=arm-*,O=Lab'\nsan = '*.lab.example'\nrole = 'operator'\n\
                 [[certificate]]\nsan = 'Guest.Example'\nrole = 'guest'\n";
     let authenticator = Authenticator::new(config(text));
-    let rows: [(&str, &[&str], Option<&str>); 5] = [
-        ("CN=arm-1,O=Lab", &["x", "a.LAB.example"], Some("operator")),
-        ("CN=arm-1,O=Lab", &["a.lab.example.org"], None),
-        ("CN=leg-1,O=Lab", &["a.lab.example"], None),
-        ("CN=any", &["guest.example"], Some("guest")),
+    let rows: [(&str, &[&str], Option<&str>); 7] = [
+        ("CN=arm-1,O=Lab", &["dns:x", "dns:a.lab.example"], Some("operator")),
+        ("CN=arm-1,O=Lab", &["dns:a.lab.example.org"], None),
+        ("CN=arm-1,O=Lab", &["uri:https://stranger.example/.lab.example"], None),
+        ("CN=leg-1,O=Lab", &["dns:a.lab.example"], None),
+        ("CN=any", &["dns:guest.example"], Some("guest")),
+        ("CN=any", &["email:guest.example"], None),
         ("CN=any", &[], None),
     ];
     for (subject, sans, expected) in rows {

@@ -1,14 +1,11 @@
 //! What is in a certificate, for people and scripts.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
+use keyway_auth::certificate::{Names, NamesError, distinguished_name};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use x509_parser::{
-    extensions::GeneralName,
     pem::Pem,
     prelude::{ASN1Time, X509Certificate},
 };
@@ -16,11 +13,11 @@ use x509_parser::{
 /// One certificate.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
-    /// Whose it is.
+    /// Whose it is, as `[[certificate]]` of the configuration asks for it.
     pub(crate) subject: String,
     /// Who has issued it.
     pub(crate) issuer: String,
-    /// The host names and addresses it is for.
+    /// The host names and addresses it is for, likewise.
     pub(crate) sans: Vec<String>,
     /// From when on.
     pub(crate) not_before: String,
@@ -40,35 +37,23 @@ impl Shown {
             let block = block.map_err(|error| error.to_string())?;
             if block.label == "CERTIFICATE" {
                 let certificate = block.parse_x509().map_err(|error| error.to_string())?;
-                shown.push(Self::of(&certificate, &block.contents));
+                shown.push(Self::of(&certificate, &block.contents).map_err(|error| error.to_string())?);
             }
         }
         if shown.is_empty() { Err("there is no PEM certificate in it".to_owned()) } else { Ok(shown) }
     }
 
-    fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Self {
-        let names = certificate.subject_alternative_name().ok().flatten();
-        Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
-            sans: names.into_iter().flat_map(|names| &names.value.general_names).map(name).collect(),
+    fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Result<Self, NamesError> {
+        let Names { subject, sans } = Names::of(certificate)?;
+        Ok(Self {
+            subject,
+            issuer: distinguished_name(certificate.issuer()),
+            sans,
             not_before: time(certificate.validity().not_before),
             not_after: time(certificate.validity().not_after),
             ca: certificate.is_ca(),
             pin: Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect(),
-        }
-    }
-}
-
-fn name(name: &GeneralName<'_>) -> String {
-    match name {
-        GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => (*name).to_owned(),
-        GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
-            address.map_or_else(|_| name.to_string(), |address| address.to_string())
-        }
-        other => other.to_string(),
+        })
     }
 }
 

@@ -108,8 +108,11 @@ pub(crate) fn run(args: &CertArgs) -> anyhow::Result<()> {
         }
         CertCommand::Client(args) => {
             let issued = authority(&args.folder)?.client(&args.name, args.days)?;
+            let shown = Shown::all(issued.certificate.as_bytes()).map_err(anyhow::Error::msg)?;
             write(&args.folder, &args.name, issued)?;
-            println!("give it a role: [[certificate]] with san = {:?} and role = \"…\"", args.name);
+            for san in shown.iter().flat_map(|shown| &shown.sans) {
+                println!("give it a role: [[certificate]] with san = {san:?} and role = \"…\"");
+            }
             Ok(())
         }
         CertCommand::Show(args) => show(args),
