@@ -43,9 +43,9 @@ pub enum Shown {
     Bearer(Secret),
     /// A certificate that TLS verified.
     Certificate {
-        /// Its subject in the form of RFC 4514.
+        /// Its subject, as [`Names`](keyway_auth::certificate::Names) has it.
         subject: String,
-        /// Its alternative names.
+        /// Its alternative names, likewise.
         sans: Vec<String>,
     },
 }
@@ -86,6 +86,11 @@ impl Gateway {
         let authenticator = &rules.rules.authenticator;
         let role = anonymous.or_else(|| authenticator.anonymous());
         role.filter(|_| authenticator.knows_nobody()).map(str::to_owned)
+    }
+
+    /// Whether certificates give roles.
+    pub fn knows_certificates(&self) -> bool {
+        self.0.rules.load().rules.authenticator.knows_certificates()
     }
 
     /// Decides who a client is. Passwords are verified on the CPU threads.

@@ -2,7 +2,8 @@
 //! messages over `quic` (docs/native-protocol.md).
 //!
 //! To a libqi client the gateway is a service directory that hosts all services itself. Who it is comes in the entries
-//! `auth_user` and `auth_token` of its first message (spec 5.4).
+//! `auth_user` and `auth_token` of its first message (spec 5.4). If it says neither, its certificate tells, where the configuration
+//! gives certificates roles.
 
 mod warden;
 mod words;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use keyway::front::{AuthMap, AuthOutcome, AuthRequest, Client, CloseReason, Input, Local, Verdict, Warden};
-use keyway_auth::{Outcome, Source};
+use keyway_auth::{
+    Outcome, Reason, Source,
+    certificate::{Names, NamesError},
+};
 use keyway_gateway::{Gateway, Member, Relay, Shown};
 use keyway_pipe::ConnectionPermit;
 use keyway_session::CapabilityMap;
@@ -38,6 +41,20 @@ impl Guarding {
         Self { gateway: gateway.clone(), client: client.clone(), relay, anonymous, member: None, _permit: permit }
     }
 
+    /// What the certificate says of a client that says nothing itself.
+    fn by_certificate(&self) -> Result<Shown, NamesError> {
+        if !self.gateway.knows_certificates() {
+            return Ok(Shown::Nothing);
+        }
+        match self.client.certificates().first() {
+            Some(certificate) => {
+                let Names { subject, sans } = Names::read(certificate)?;
+                Ok(Shown::Certificate { subject, sans })
+            }
+            None => Ok(Shown::Nothing),
+        }
+    }
+
     fn member(&mut self) -> Option<Member> {
         match &mut self.member {
             Some(member) => member.try_recv().ok(),
@@ -54,7 +71,17 @@ impl Warden for Guarding {
     fn judge(&mut self, request: AuthRequest, verdict: Verdict) {
         let (found, member_of) = oneshot::channel();
         self.member = Some(member_of);
-        let shown = shown(&request.data);
+        let shown = match shown(&request.data) {
+            Shown::Nothing => match self.by_certificate() {
+                Ok(shown) => shown,
+                Err(error) => {
+                    tracing::info!(client = %self.client.address(), %error, "refused");
+                    return verdict.give(AuthOutcome::Failed { reason: Reason::CertificateWithoutRole.to_string() });
+                }
+            },
+            // Words count before the certificate: many clients may share one.
+            shown => shown,
+        };
         if let (Shown::Nothing, Some(role)) = (&shown, &self.anonymous) {
             // Nobody waits for this end any more, once it is dropped.
             let _ = found.send(member(&self.client, ANONYMOUS, role));
