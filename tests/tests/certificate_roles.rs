@@ -1,12 +1,10 @@
 //! Clients of the gateway that are known by their certificate.
 
-mod libqi;
-
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use keyway::{Directory, Error, Object, Session, SessionBuilder, TlsClient};
+use keyway_tests::libqi::{Peer, peer_python};
 use keyway_tests::process::{Keyway, Running};
-use libqi::{Peer, peer_python};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };

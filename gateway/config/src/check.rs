@@ -64,6 +64,8 @@ fn numbers(settings: &Settings, context: &mut Context<'_>) {
     demand(session.replay_events <= 1 << 20, ["session", "replay_events"], reason);
     let reason = "`kept_for` is at most \"1day\"";
     demand(session.kept_for <= Duration::from_secs(86_400), ["session", "kept_for"], reason);
+    let length = settings.presence.name.len();
+    demand((1..=255).contains(&length), ["presence", "name"], "`name` has 1 to 255 bytes");
     if let Some(address) = settings.admin.listen.filter(|address| !address.ip().is_loopback()) {
         let reason =
             format!("{address} is no loopback address; metrics are for this machine, such as \"127.0.0.1:9580\"");

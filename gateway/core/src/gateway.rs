@@ -5,12 +5,15 @@ use std::{fmt, sync::Arc, time::Instant, time::SystemTime};
 use arc_swap::ArcSwap;
 use keyway_auth::{Credentials, Now, Outcome, Secret, Source};
 use keyway_history::audit::Recorder;
-use keyway_pipe::{ConnectionCap, offload};
+use keyway_pipe::{ConnectionCap, ConnectionId, offload, slow_consumers_closed};
 use tokio::task::AbortHandle;
 
 use crate::{
     bus::{Bus, BusSettings},
     client::Feeds,
+    member::Member,
+    metrics::{AuditState, Metrics, Snapshot, Traffic},
+    presence::{Presence, Stay},
     rules::{InForce, Rules},
 };
 
@@ -25,6 +28,7 @@ struct Inner {
     recorder: Option<Recorder>,
     connections: ConnectionCap,
     feeds: Feeds,
+    presence: Arc<Presence>,
 }
 
 /// What a client shows, by its own value: it outlives the message it came in.
@@ -55,9 +59,11 @@ impl Gateway {
     pub fn start(rules: Rules, buses: Vec<BusSettings>, recorder: Option<Recorder>) -> Self {
         let connections = ConnectionCap::new(rules.limits.connections_per_source, rules.limits.connections);
         let rules = Arc::new(ArcSwap::new(InForce::first(rules)));
-        let buses: Vec<_> = buses.into_iter().map(|settings| Bus::new(settings, rules.clone())).collect();
+        let presence = Arc::<Presence>::default();
+        let bus = |settings| Bus::new(settings, rules.clone(), presence.clone());
+        let buses: Vec<_> = buses.into_iter().map(bus).collect();
         let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle()).collect();
-        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections, feeds: Feeds::default() }))
+        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections, feeds: Feeds::default(), presence }))
     }
 
     /// The directories behind it.
@@ -72,6 +78,7 @@ impl Gateway {
         for bus in &self.0.buses {
             bus.outdate();
         }
+        self.metrics().reloaded();
     }
 
     /// The rules in force.
@@ -101,7 +108,7 @@ impl Gateway {
             Shown::Named { .. } => std::time::Duration::from_millis(20),
             _ => std::time::Duration::ZERO,
         };
-        offload::run(cost, move || {
+        let outcome = offload::run(cost, move || {
             let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
             let authenticator = &rules.rules.authenticator;
             match &shown {
@@ -114,7 +121,9 @@ impl Gateway {
                 }
             }
         })
-        .await
+        .await;
+        self.metrics().authenticated(&outcome);
+        outcome
     }
 
     /// Room for connections, by source and in all.
@@ -133,6 +142,41 @@ impl Gateway {
 
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.0.feeds
+    }
+
+    /// A client is in, and stays until the end of what this returns. It is on one bus, or on all; `connection` is the one on which
+    /// it registers services.
+    pub fn enter(
+        &self,
+        member: &Member,
+        bus: Option<&Bus>,
+        connection: Option<ConnectionId>,
+        traffic: Arc<Traffic>,
+    ) -> Stay {
+        self.0.presence.enter(member, bus.map(|bus| bus.label().clone()), connection, traffic)
+    }
+
+    /// Where refusals and bad reloads are counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.presence.metrics
+    }
+
+    /// Everything that is counted, as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let Inner { buses, recorder, connections, presence, .. } = &*self.0;
+        let mut snapshot = Snapshot {
+            connections_accepted: connections.admitted(),
+            connections_refused: connections.refused(),
+            connections: connections.held(),
+            buses: buses.iter().map(|bus| bus.state()).collect(),
+            slow_consumers_closed: slow_consumers_closed(),
+            audit: recorder
+                .as_ref()
+                .map(|recorder| AuditState { dropped: recorder.dropped(), failing: recorder.is_failing() }),
+            ..Snapshot::default()
+        };
+        presence.fill(&mut snapshot);
+        snapshot
     }
 
     /// Where the audit log takes records, if there is one.

@@ -11,12 +11,16 @@ pub mod client;
 mod gateway;
 mod journal;
 mod member;
+mod metrics;
+mod presence;
 mod relay;
 mod rules;
 
 pub use bus::{Bus, BusSettings, DoorAddresses};
 pub use gateway::{Gateway, Shown};
 pub use member::Member;
+pub use metrics::{AuditState, BusState, Metrics, Snapshot, Totals, Traffic};
+pub use presence::{Departure, Stay};
 pub use relay::Relay;
 pub use rules::{AuditRules, Limits, MemberFilter, Rules};
 

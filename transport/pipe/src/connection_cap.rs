@@ -27,6 +27,7 @@ pub struct ConnectionPermit {
 struct Counts {
     total: usize,
     by_source: HashMap<Option<IpAddr>, usize>,
+    admitted: u64,
     refused: u64,
 }
 
@@ -46,6 +47,7 @@ impl ConnectionCap {
             return None;
         }
         counts.total += 1;
+        counts.admitted += 1;
         counts.by_source.insert(source, held + 1);
         drop(counts);
         Some(ConnectionPermit { counts: self.counts.clone(), source })
@@ -54,6 +56,11 @@ impl ConnectionCap {
     /// Permits held now.
     pub fn held(&self) -> usize {
         self.counts.lock().total
+    }
+
+    /// Connections admitted so far.
+    pub fn admitted(&self) -> u64 {
+        self.counts.lock().admitted
     }
 
     /// Connections refused so far.
@@ -107,7 +114,7 @@ mod tests {
         let _second = cap.admit(&peer(1, 2)).unwrap();
         assert!(cap.admit(&peer(1, 3)).is_none());
         assert!(cap.admit(&peer(2, 1)).is_some());
-        assert_eq!(cap.refused(), 1);
+        assert_eq!((cap.admitted(), cap.refused()), (3, 1));
         drop(first);
         assert!(cap.admit(&peer(1, 3)).is_some());
     }

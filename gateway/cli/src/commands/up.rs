@@ -85,6 +85,7 @@ fn plan(args: &UpArgs, config: Option<&Config>, bus: Option<&String>) -> anyhow:
         session: Session::builder(),
         inside_listen: None,
         shared: false,
+        presence: None,
     });
     Plan::new(config, &args.gate, own.into_iter().collect(), &args.listen).map(Some)
 }

@@ -1,6 +1,6 @@
 //! Flags of a gateway.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -24,6 +24,9 @@ pub(crate) struct GateArgs {
     /// Certificates (PEM) of clients, or of those who issue them, which listening on tcpsm needs
     #[arg(long, value_name = "FILE", requires = "server_cert")]
     pub(crate) server_client_ca: Option<PathBuf>,
+    /// Where /metrics, /healthz, /readyz and /reload are answered: an address of loopback; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
     /// Connections to the service hosts: for each client its own, or one for all
     #[arg(long, value_enum)]
     pub(crate) upstream: Option<Upstream>,

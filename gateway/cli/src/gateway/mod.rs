@@ -1,5 +1,6 @@
 //! Running a gateway: from a file and flags to open doors, and reloads.
 
+mod admin;
 mod args;
 mod doors;
 mod plan;
@@ -10,21 +11,27 @@ use std::{
     time::Duration,
 };
 
+use keyway_admin::Phase;
 use keyway_config::Config;
 use keyway_gateway::Gateway;
 use keyway_history::audit::AuditLog;
 
+use self::{
+    admin::Told,
+    doors::Doors,
+    reload::{Asking, Reloads},
+};
 pub(crate) use self::{
     args::{DirectoryFlags, GateArgs},
     plan::Plan,
 };
-use self::{doors::Doors, reload::Reloads};
 use crate::stop::Stop;
 
 /// A gateway that serves.
 #[derive(Debug)]
 pub(crate) struct Running {
     doors: Doors,
+    told: Told,
     reloads: Option<Reloads>,
     /// Behind the doors: what they do last is recorded, too.
     _gateway: Gateway,
@@ -36,12 +43,17 @@ impl Running {
     pub(crate) async fn start(plan: Plan, config: Option<&Config>) -> anyhow::Result<Self> {
         let audit = plan.audit_log()?;
         let gateway = Gateway::start(plan.rules.clone(), plan.buses.clone(), audit.as_ref().map(AuditLog::recorder));
-        let doors = Doors::open(&gateway, &plan).await?;
-        let reloads = match (&plan.file, config) {
-            (Some(file), Some(config)) => Some(Reloads::new(file.clone(), config.clone(), gateway.clone())?),
-            _ => None,
+        let (asks, asking) = Asking::new()?;
+        let (asks, reloads) = match (&plan.file, config) {
+            (Some(file), Some(config)) => {
+                (Some(asks), Some(Reloads::new(file.clone(), config.clone(), gateway.clone(), asking)))
+            }
+            _ => (None, None),
         };
-        Ok(Self { doors, reloads, _gateway: gateway, audit })
+        let told = Told::open(plan.admin, &gateway, asks).await?;
+        let doors = Doors::open(&gateway, &plan).await?;
+        told.is(Phase::Serving);
+        Ok(Self { doors, told, reloads, _gateway: gateway, audit })
     }
 
     /// Where clients reach it.
@@ -57,6 +69,7 @@ impl Running {
             None => ready(&urls, stop.requested()).await?,
         }
         tracing::info!("ending");
+        self.told.is(Phase::Draining);
         drop(self.doors);
         // What the sessions do as they end is recorded as well.
         tokio::time::sleep(ENDING).await;

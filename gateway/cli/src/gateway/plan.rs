@@ -1,9 +1,10 @@
 //! What a gateway is to be, from its file and its flags.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use keyway::{Session, SessionBuilder, TlsClient, TlsServer, front::FrontSettings};
+use keyway_admin::AdminError;
 use keyway_auth::{AuthConfig, Authenticator};
 use keyway_config::{Audit, Config, Directory, DoorUrl, Listen, Network, Scheme, Trust};
 use keyway_gateway::{AuditRules, BusSettings, Limits, Rules};
@@ -21,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) rules: Rules,
     pub(crate) buses: Vec<BusSettings>,
     pub(crate) listeners: Vec<Listener>,
+    /// Where supervisors and monitoring ask.
+    pub(crate) admin: Option<SocketAddr>,
     audit: Audit,
 }
 
@@ -58,12 +61,16 @@ impl Plan {
             let configured = config.map(|config| config.directories.as_slice()).unwrap_or_default();
             buses = configured.iter().map(bus).collect::<anyhow::Result<_>>()?;
         }
+        // A gateway that no file tells to do so registers nothing of its own at a robot.
+        let presence = config.map(|config| &config.presence).filter(|presence| presence.enabled);
         for bus in &mut buses {
             bus.shared = shared(bus.shared);
+            bus.presence = presence.map(|presence| presence.name.clone());
         }
         let listeners = listeners(config, args, &buses, listen, &rules, &network)?;
         let audit = config.map(|config| config.audit.clone()).unwrap_or_default();
-        Ok(Self { file: args.config.clone(), rules, buses, listeners, audit })
+        let admin = admin(config, args)?;
+        Ok(Self { file: args.config.clone(), rules, buses, listeners, admin, audit })
     }
 
     /// Opens the audit log, if there is to be one.
@@ -72,6 +79,14 @@ impl Plan {
         let log = AuditLog::open(folder, self.audit.options());
         Ok(Some(log.with_context(|| format!("cannot open the audit log in {}", folder.display()))?))
     }
+}
+
+fn admin(config: Option<&Config>, args: &GateArgs) -> anyhow::Result<Option<SocketAddr>> {
+    let address = args.admin.or_else(|| config.and_then(|config| config.admin.listen));
+    if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+        return Err(usage(AdminError::NotLoopback(address).to_string()));
+    }
+    Ok(address)
 }
 
 /// Who may come in and do what.
@@ -121,6 +136,7 @@ fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {
         session,
         inside_listen: directory.inside_listen.as_ref().map(ToString::to_string),
         shared: directory.upstream == keyway_config::Upstream::Shared,
+        presence: None,
     })
 }
 
@@ -150,7 +166,7 @@ impl DirectoryFlags {
             let (name, url) = text.split_once('=').unwrap_or(("", text));
             let url = keyway_config::QiUrl::try_from(url.to_owned()).map_err(usage)?;
             let (name, session) = (name.to_owned(), session.clone());
-            Ok(BusSettings { name, url: url.to_string(), session, inside_listen: None, shared: false })
+            Ok(BusSettings { name, url: url.to_string(), session, inside_listen: None, shared: false, presence: None })
         };
         self.directory.iter().map(bus).collect()
     }

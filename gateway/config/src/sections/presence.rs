@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct Presence {
     /// Whether there is one.
     pub enabled: bool,
+    /// Its name, which no other gateway at the same directory may have.
+    pub name: String,
 }
 
 impl Default for Presence {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, name: "Presence".to_owned() }
     }
 }

@@ -1,6 +1,10 @@
 //! Following a directory for ever: it may come later than the gateway, and go and come back (spec 12.5).
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use keyway::Session;
 use keyway_session::CloseReason;
@@ -8,18 +12,20 @@ use keyway_wire::Url;
 use tokio::net::UdpSocket;
 
 use super::Bus;
+use crate::presence::Served;
 
 impl Bus {
     /// Attaches, and attaches again whenever the directory is lost. Never ends.
     pub(crate) async fn attach(self: Arc<Self>) {
         let (name, url) = (&self.settings.name, &self.settings.url);
+        let presence = self.settings.presence.as_ref().map(|_| self.presence.serve(&self.label));
         let mut said = false;
         loop {
             match self.settings.session.clone().connect(url).await {
                 Ok(session) => {
                     tracing::info!(directory = %name, %url, "attached to the directory");
                     said = false;
-                    if let Err(error) = self.follow(&session).await {
+                    if let Err(error) = self.follow(&session, presence.as_deref()).await {
                         tracing::warn!(directory = %name, %url, %error, "the directory does not list its services");
                     }
                     session.close().await;
@@ -37,12 +43,14 @@ impl Bus {
     }
 
     /// Until the directory is lost.
-    async fn follow(&self, session: &Session) -> keyway::Result<()> {
+    async fn follow(&self, session: &Session, presence: Option<&Served>) -> keyway::Result<()> {
         // Subscribed before asking, so that nothing falls between.
         let mut events = session.service_events().await?;
+        self.register_own(session, presence).await;
         for info in session.services().await? {
             self.change(|catalog| catalog.added(info));
         }
+        self.attachments.fetch_add(1, Ordering::Relaxed);
         self.session.send_replace(Some(session.clone()));
         while let Some(event) = events.next().await {
             if !event.added {
@@ -64,6 +72,7 @@ impl Bus {
     /// Nothing inside can be called any more.
     fn lost(&self) {
         self.session.send_replace(None);
+        self.forget_own();
         let (ids, owners) = {
             let catalog = self.catalog.lock();
             (catalog.ids(), catalog.owners())

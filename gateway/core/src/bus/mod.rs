@@ -2,6 +2,7 @@
 
 mod attach;
 mod outside;
+mod own;
 mod service;
 mod view;
 
@@ -15,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use keyway::{Session, SessionBuilder, front::Client, machine_id};
+use keyway::{Object, Session, SessionBuilder, front::Client, machine_id};
 use keyway_pipe::ConnectionId;
 use keyway_value::{ServiceId, ServiceInfo};
 use parking_lot::Mutex;
@@ -27,6 +28,8 @@ use self::view::View;
 use crate::{
     access::Access,
     catalog::{Announcement, Catalog, Front, uid},
+    metrics::BusState,
+    presence::Presence,
     rules::InForce,
 };
 
@@ -44,11 +47,18 @@ pub struct BusSettings {
     pub inside_listen: Option<String>,
     /// Whether all clients share one connection to each service host.
     pub shared: bool,
+    /// The name of the service that says who is here; there is none if it is missing.
+    pub presence: Option<String>,
 }
 
 /// An attached directory.
 pub struct Bus {
     settings: BusSettings,
+    /// What to call it where it needs a name.
+    label: Arc<str>,
+    /// How often the directory was attached.
+    attachments: AtomicU64,
+    presence: Arc<Presence>,
     rules: Arc<ArcSwap<InForce>>,
     catalog: Mutex<Catalog>,
     routes: ArcSwap<HashMap<ServiceId, Arc<Service>>>,
@@ -61,12 +71,15 @@ pub struct Bus {
     clients: Mutex<HashMap<ConnectionId, Client>>,
     /// Addresses of each door.
     doors: Mutex<BTreeMap<u64, Vec<String>>>,
+    /// The gateway's own services here, while the directory knows them.
+    own: ArcSwap<HashMap<ServiceId, Object>>,
     /// Held while a listener is opened for programs inside.
     listening: tokio::sync::Mutex<()>,
 }
 
 impl Bus {
-    pub(crate) fn new(settings: BusSettings, rules: Arc<ArcSwap<InForce>>) -> Arc<Self> {
+    pub(crate) fn new(settings: BusSettings, rules: Arc<ArcSwap<InForce>>, presence: Arc<Presence>) -> Arc<Self> {
+        let label = if settings.name.is_empty() { &settings.url } else { &settings.name };
         let front = Front {
             machine_id: machine_id().into(),
             process_id: std::process::id(),
@@ -74,6 +87,9 @@ impl Bus {
             ..Front::default()
         };
         Arc::new(Self {
+            label: label.as_str().into(),
+            attachments: AtomicU64::new(0),
+            presence,
             settings,
             rules,
             catalog: Mutex::new(Catalog::new(front)),
@@ -84,6 +100,7 @@ impl Bus {
             views: Mutex::default(),
             clients: Mutex::default(),
             doors: Mutex::default(),
+            own: ArcSwap::default(),
             listening: tokio::sync::Mutex::default(),
         })
     }
@@ -91,6 +108,25 @@ impl Bus {
     /// What people call it.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// What to call it where it needs a name: its own, or its URL.
+    pub(crate) fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+
+    /// What is counted of it.
+    pub(crate) fn state(&self) -> BusState {
+        let catalog = self.catalog.lock();
+        let services_outside = catalog.all().filter(|(_, owner)| owner.is_some()).count();
+        BusState {
+            name: self.label.to_string(),
+            url: self.settings.url.clone(),
+            attached: self.session.borrow().is_some(),
+            attachments: self.attachments.load(Ordering::Relaxed),
+            services_inside: catalog.all().count() - services_outside,
+            services_outside,
+        }
     }
 
     /// Whether all clients share one connection to each service host.
@@ -197,10 +233,14 @@ impl Bus {
             let found = found.map(|(info, owner)| (info.clone(), owner));
             drop(catalog);
             if let Some((info, owner)) = found {
+                if let Some(owner) = owner {
+                    self.presence.hosts(&self.label, owner, info.service_id, &info.name.to_string_lossy());
+                }
                 self.route(info, owner);
             }
         } else {
             drop(catalog);
+            self.presence.hosts_no_more(&self.label, announcement.id);
             self.reroute(|routes| drop(routes.remove(&announcement.id)));
             self.outdate();
         }

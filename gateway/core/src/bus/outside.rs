@@ -28,7 +28,10 @@ impl Bus {
         let name = name.ok_or_else(|| refused(&DirectoryError::InvalidName(length)))?.to_owned();
         let endpoints = endpoints::absolute(&info.endpoints, MAX_ENDPOINTS).map_err(|error| refused(&error))?;
         let allowed = self.rules.load().rules.policy.may_register(role, &name);
-        allowed.map_err(|refusal| Error::remote(refusal.to_string()))?;
+        allowed.map_err(|refusal| {
+            self.presence.metrics.refused(refusal.code.code());
+            Error::remote(refusal.to_string())
+        })?;
         if self.catalog.lock().owned_by(owner).len() >= MAX_SERVICES {
             let limit = DirectoryError::TooMany { what: "services of one connection", limit: MAX_SERVICES };
             return Err(refused(&limit));

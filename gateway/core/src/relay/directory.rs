@@ -30,6 +30,7 @@ impl Relay {
                     journal.refused(kind, &access.service, access.member(header.action), refusal.code.code());
                 }
                 let text = refusal.to_string();
+                self.gateway.metrics().refused(refusal.code.code());
                 self.refuse(&input, &text);
                 return None;
             }

@@ -145,8 +145,9 @@ impl Relay {
 
     /// Says where messages of a service go from now on.
     fn route(&mut self, service: &Arc<Service>, access: Arc<Access>) -> Result<(), String> {
-        let target = match &service.place {
-            Place::Inside(info) if !self.bus.is_shared() && !service.is_translated() => {
+        let target = match (&service.place, self.bus.own(service.id)) {
+            (_, Some(own)) => Target::Object(own),
+            (Place::Inside(info), None) if !self.bus.is_shared() && !service.is_translated() => {
                 Target::Leg(self.leg(info).ok_or("the directory behind the gateway is not reachable; try again")?)
             }
             _ => Target::Object(service.object().ok_or(errors::CALL_NOT_HANDLED)?),
@@ -165,8 +166,8 @@ impl Relay {
         let session = self.bus.session()?;
         let capabilities = self.admitted.as_ref()?.capabilities.clone();
         let shared = self.client.shared();
-        let (client, in_flight) = (self.client.sender().clone(), self.in_flight.clone());
-        let leg = Leg::open(session, info.clone(), client, (capabilities, shared), in_flight, QueueLimits::default());
+        let (client, traffic) = (self.client.sender().clone(), self.traffic.clone());
+        let leg = Leg::open(session, info.clone(), client, (capabilities, shared), traffic, QueueLimits::default());
         self.legs.insert(key, leg.clone());
         Some(leg)
     }

@@ -6,10 +6,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Instant,
 };
@@ -23,7 +20,7 @@ use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::journal::Entry;
+use crate::{journal::Entry, metrics::Traffic};
 
 /// A client's connection to a service host.
 pub(crate) struct Leg {
@@ -31,8 +28,8 @@ pub(crate) struct Leg {
     client: Sender,
     state: Mutex<State>,
     calls: Mutex<HashMap<MessageId, Running>>,
-    /// Calls of the client that are under way, on all its legs.
-    in_flight: Arc<AtomicUsize>,
+    /// Of the client, on all its legs.
+    traffic: Arc<Traffic>,
 }
 
 enum State {
@@ -72,14 +69,14 @@ impl Leg {
         info: ServiceInfo,
         client: Sender,
         (capabilities, shared): (CapabilityMap, SharedCapabilities),
-        in_flight: Arc<AtomicUsize>,
+        traffic: Arc<Traffic>,
         queue: QueueLimits,
     ) -> Arc<Self> {
         let leg = Arc::new(Self {
             client,
             state: Mutex::new(State::Opening { frames: Vec::new(), bytes: 0 }),
             calls: Mutex::default(),
-            in_flight,
+            traffic,
         });
         let opening = leg.clone();
         tokio::spawn(async move {
@@ -156,7 +153,7 @@ impl Leg {
     pub(crate) fn withdraw(&self, call: &Header) -> bool {
         let known = self.calls.lock().remove(&call.id).is_some();
         if known {
-            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
         known
     }
@@ -167,7 +164,7 @@ impl Leg {
         let before = self.calls.lock().insert(header.id, running);
         // Two calls with one id would be the client's mistake; one of the answers is for both.
         if before.is_none() {
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -184,7 +181,7 @@ impl Leg {
             calls.insert(id, Running { header: frame.header, asker: Asker::Gateway(asker) });
             frame
         };
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
         if let Err(Refused(frame)) = self.send(frame) {
             self.withdraw(&frame.header);
         }
@@ -194,7 +191,7 @@ impl Leg {
     /// A call has been answered. Gives the answer back if it is for the client.
     fn finished(&self, answer: Frame) -> Option<Frame> {
         let running = self.calls.lock().remove(&answer.header.id)?;
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
         let is_reply = answer.header.kind == MessageKind::Reply;
         match running.asker {
             Asker::Client(entry) => {
@@ -240,7 +237,7 @@ impl Leg {
 
     fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
         for Running { header, asker } in calls {
-            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
             let Asker::Client(entry) = asker else { continue };
             if let Some(entry) = entry {
                 entry.finish(false);
@@ -292,9 +289,11 @@ impl Handler for LegHandler {
         match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
             Input::Opened => return self.opened(sender),
             Input::Answer(frame) => self.batch.extend(self.leg.finished(frame)),
-            Input::Call(frame) | Input::Post(frame) | Input::Event(frame) | Input::Cancel { frame, .. } => {
+            Input::Event(frame) => {
+                self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
                 self.batch.push(frame);
             }
+            Input::Call(frame) | Input::Post(frame) | Input::Cancel { frame, .. } => self.batch.push(frame),
             _ => {}
         }
         Ok(())

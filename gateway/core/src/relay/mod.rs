@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
@@ -37,6 +37,8 @@ use crate::{
     bus::{Bus, Service},
     gateway::Gateway,
     member::Member,
+    metrics::Traffic,
+    presence::{Departure, Stay},
 };
 
 /// A client's session.
@@ -52,8 +54,9 @@ pub struct Relay {
     /// What this read has brought for a host, until the end of the read.
     batch: Vec<Frame>,
     batch_for: Option<Arc<Leg>>,
-    /// Calls that were passed on and are not answered.
-    in_flight: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
+    /// While the client is in.
+    stay: Option<Stay>,
     /// Set when something is found out that messages wait for.
     arrived: Arc<AtomicBool>,
     epoch: u64,
@@ -91,7 +94,8 @@ impl Relay {
             legs: HashMap::new(),
             batch: Vec::new(),
             batch_for: None,
-            in_flight: Arc::default(),
+            traffic: Arc::default(),
+            stay: None,
             arrived: Arc::default(),
             epoch: bus.epoch(),
             began: Instant::now(),
@@ -100,6 +104,8 @@ impl Relay {
 
     /// The client is in.
     pub fn open(&mut self, member: Member, capabilities: &CapabilityMap) {
+        let stay = self.gateway.enter(&member, Some(&self.bus), Some(self.client.id()), self.traffic.clone());
+        self.stay = Some(stay);
         self.admitted = Some(Admitted::new(member, capabilities, &self.bus.rules(), self.gateway.recorder()));
         self.bus.join(&self.client);
     }
@@ -157,7 +163,7 @@ impl Relay {
     }
 
     /// The client is gone.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, reason: &CloseReason) {
         for (_, leg) in self.legs.drain() {
             leg.end();
         }
@@ -165,6 +171,9 @@ impl Relay {
         self.waiting.clear();
         if self.admitted.take().is_some() {
             self.bus.leave(self.client.id());
+        }
+        if let Some(stay) = self.stay.take() {
+            stay.end(Departure::of(reason));
         }
     }
 

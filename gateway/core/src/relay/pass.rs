@@ -7,6 +7,7 @@ use std::{
 
 use keyway::front::{Input, Local};
 use keyway_history::audit::Arguments;
+use keyway_policy::Code;
 use keyway_session::errors;
 use keyway_value::{ObjectId, Signature};
 use keyway_wire::{Flags, Frame, Header};
@@ -30,11 +31,13 @@ impl Relay {
             Input::Event(_) if header.object.0 < FIRST_OF_CLIENT && !hosts_it => return None,
             _ => return self.forward(input, header, None),
         };
-        if !is_post && self.in_flight.load(Ordering::Relaxed) >= admitted.max_in_flight {
+        if !is_post && self.traffic.in_flight.load(Ordering::Relaxed) >= admitted.max_in_flight {
+            self.gateway.metrics().refused("KW-G001");
             self.refuse(&input, TOO_MANY_CALLS);
             return None;
         }
         if !admitted.keeps_pace(now) {
+            self.gateway.metrics().refused("KW-G002");
             self.refuse(&input, TOO_FAST);
             return None;
         }
@@ -59,6 +62,7 @@ impl Relay {
             Judgement::Pass(rates, kind, member) => {
                 let name = access.member(member);
                 if let Err(text) = admitted.count(now, &rates, access, &name) {
+                    self.gateway.metrics().refused(Code::Rate.code());
                     self.refuse(&input, &text);
                     return None;
                 }
@@ -86,6 +90,7 @@ impl Relay {
             Judgement::Refuse(refusal, kind, member) => {
                 let refusal = refusal.refusal();
                 let (text, code) = (refusal.to_string(), refusal.code.code());
+                self.gateway.metrics().refused(code);
                 if let Some(journal) = &admitted.journal {
                     journal.refused(kind, &access.service, access.member(member), code);
                 }
@@ -101,7 +106,14 @@ impl Relay {
 
     /// Passes a message on that may pass.
     fn forward(&mut self, input: Input, header: &Header, entry: Option<Entry>) -> Option<Local> {
-        match &self.routes.get(&header.service)?.target {
+        let route = self.routes.get(&header.service)?;
+        match &input {
+            Input::Call(_) => drop(self.traffic.calls.fetch_add(1, Ordering::Relaxed)),
+            Input::Post(_) => drop(self.traffic.posts.fetch_add(1, Ordering::Relaxed)),
+            Input::Event(_) => drop(self.traffic.events_in.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        match &route.target {
             Target::Object(object) => {
                 if let Some(entry) = entry {
                     entry.finish(true);

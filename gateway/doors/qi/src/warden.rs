@@ -135,7 +135,7 @@ impl Warden for Guarding {
 
     fn closed(&mut self, reason: &CloseReason) {
         tracing::debug!(client = %self.client.address(), %reason, "disconnected");
-        self.relay.close();
+        self.relay.close(reason);
     }
 }
 
