@@ -12,6 +12,7 @@ mod gateway;
 mod journal;
 mod member;
 mod metrics;
+mod pace;
 mod presence;
 mod relay;
 mod rules;

@@ -51,6 +51,13 @@ impl Running {
             _ => (None, None),
         };
         let told = Told::open(plan.admin, &gateway, asks).await?;
+        // A directory that is there is known before the first client comes; one that is not may come later.
+        let attached = async {
+            for bus in gateway.buses() {
+                bus.attached().await;
+            }
+        };
+        let _ = tokio::time::timeout(ATTACHING, attached).await;
         let doors = Doors::open(&gateway, &plan).await?;
         told.is(Phase::Serving);
         Ok(Self { doors, told, reloads, _gateway: gateway, audit })
@@ -88,5 +95,7 @@ pub(crate) async fn ready(urls: &[String], end: impl Future<Output = ()>) -> any
     Ok(())
 }
 
+/// How long the doors wait for directories.
+const ATTACHING: Duration = Duration::from_secs(1);
 /// For what is on its way when the doors close.
 const ENDING: Duration = Duration::from_millis(50);

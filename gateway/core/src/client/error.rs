@@ -44,8 +44,8 @@ pub enum ErrorKind {
 pub enum GatewayCode {
     /// Calls of one session that are not answered.
     TooManyCalls,
-    /// No such service, for this role.
-    NoService,
+    /// Calls of one session in a second.
+    TooFast,
     /// Arguments that do not fit.
     BadArguments,
     /// The service's own error.
@@ -64,13 +64,15 @@ pub enum GatewayCode {
     NoObject,
     /// A result that is no value.
     Unreadable,
+    /// No such service, for this role.
+    NoService,
 }
 
 impl GatewayCode {
     /// All codes, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TooManyCalls,
-        Self::NoService,
+        Self::TooFast,
         Self::BadArguments,
         Self::Failed,
         Self::Unreachable,
@@ -80,13 +82,14 @@ impl GatewayCode {
         Self::NotRecorded,
         Self::NoObject,
         Self::Unreadable,
+        Self::NoService,
     ];
 
     /// The stable code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::TooManyCalls => "KW-G001",
-            Self::NoService => "KW-G002",
+            Self::TooFast => "KW-G002",
             Self::BadArguments => "KW-G003",
             Self::Failed => "KW-G004",
             Self::Unreachable => "KW-G005",
@@ -96,13 +99,14 @@ impl GatewayCode {
             Self::NotRecorded => "KW-G009",
             Self::NoObject => "KW-G010",
             Self::Unreadable => "KW-G011",
+            Self::NoService => "KW-G012",
         }
     }
 
     /// The kind of failure.
     pub const fn kind(self) -> ErrorKind {
         match self {
-            Self::TooManyCalls | Self::TooManySubscriptions | Self::TooSlow => ErrorKind::Overloaded,
+            Self::TooManyCalls | Self::TooFast | Self::TooManySubscriptions | Self::TooSlow => ErrorKind::Overloaded,
             Self::NoService | Self::NoObject => ErrorKind::NotFound,
             Self::BadArguments => ErrorKind::BadArguments,
             Self::Failed | Self::Unreadable => ErrorKind::Failed,
@@ -115,6 +119,7 @@ impl GatewayCode {
     pub const fn next_step(self) -> &'static str {
         match self {
             Self::TooManyCalls => "wait for answers, or raise limits.calls_in_flight",
+            Self::TooFast => "slow down, or raise limits.calls_per_second",
             Self::NoService => "list the services; the policy hides those of which nothing is allowed",
             Self::BadArguments => "compare the arguments with the method's description",
             Self::Failed => "the service says what it needs",

@@ -38,6 +38,7 @@ use crate::{
     gateway::Gateway,
     journal::Journal,
     member::Member,
+    pace::Pace,
     rules::InForce,
 };
 
@@ -61,6 +62,7 @@ struct Shared {
 struct Limiter {
     generation: u64,
     rates: RateLimiter,
+    pace: Pace,
 }
 
 impl Gateway {
@@ -158,7 +160,11 @@ impl ClientSession {
 
 impl Limiter {
     fn of(rules: &InForce) -> Self {
-        Self { generation: rules.generation, rates: RateLimiter::new(&rules.rules.policy) }
+        Self {
+            generation: rules.generation,
+            rates: RateLimiter::new(&rules.rules.policy),
+            pace: Pace::new(rules.rules.limits.calls_per_second),
+        }
     }
 }
 

@@ -135,12 +135,15 @@ impl ClientSession {
         target: &Target,
         member: &str,
     ) -> Result<(), ClientError> {
-        if rates.is_empty() {
-            return Ok(());
-        }
         let mut limiter = self.shared.limiter.lock();
         if limiter.generation != rules.generation {
             *limiter = Limiter::of(rules);
+        }
+        if !limiter.pace.take(now) {
+            return Err(ClientError::new(GatewayCode::TooFast, "too many calls of this session in a second"));
+        }
+        if rates.is_empty() {
+            return Ok(());
         }
         let access = &target.access;
         let names = || (access.role.to_string(), access.service.to_string(), member.to_owned());

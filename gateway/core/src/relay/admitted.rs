@@ -7,7 +7,7 @@ use keyway_policy::{RateId, RateLimiter};
 use keyway_session::CapabilityMap;
 use keyway_value::Value;
 
-use crate::{access::Access, journal::Journal, member::Member, rules::InForce};
+use crate::{access::Access, journal::Journal, member::Member, pace::Pace, rules::InForce};
 
 /// A client that is in, and what it may take.
 pub(super) struct Admitted {
@@ -21,13 +21,6 @@ pub(super) struct Admitted {
     pub(super) generation: u64,
     limiter: RateLimiter,
     pace: Pace,
-}
-
-/// Messages of one session in a second, as a bucket of tokens.
-struct Pace {
-    per_second: Option<f64>,
-    tokens: f64,
-    filled: Option<Instant>,
 }
 
 impl Admitted {
@@ -86,25 +79,6 @@ impl Admitted {
     }
 }
 
-impl Pace {
-    fn new(per_second: Option<u32>) -> Self {
-        let per_second = per_second.map(f64::from);
-        Self { per_second, tokens: per_second.unwrap_or_default(), filled: None }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let Some(per_second) = self.per_second else { return true };
-        let passed = self.filled.map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
-        self.filled = Some(now);
-        self.tokens = (self.tokens + passed * per_second).min(per_second);
-        let enough = self.tokens >= 1.0;
-        if enough {
-            self.tokens -= 1.0;
-        }
-        enough
-    }
-}
-
 /// A client's capabilities as a service host is told of them: what the gateway does not share with the client, the host must not
 /// share with it either, since frames pass unchanged (DESIGN 4).
 fn inward(client: &CapabilityMap) -> CapabilityMap {
@@ -124,20 +98,7 @@ fn inward(client: &CapabilityMap) -> CapabilityMap {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn a_session_that_is_too_fast_has_to_wait_for_its_second() {
-        let now = Instant::now();
-        let mut pace = Pace::new(Some(2));
-        assert!(pace.take(now) && pace.take(now));
-        assert!(!pace.take(now));
-        assert!(pace.take(now + Duration::from_millis(500)));
-        assert!(!pace.take(now + Duration::from_millis(600)));
-        assert!(Pace::new(None).take(now));
-    }
 
     #[test]
     fn a_host_is_told_of_nothing_that_the_gateway_does_not_share() {

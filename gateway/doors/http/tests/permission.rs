@@ -79,7 +79,7 @@ async fn a_role_that_may_only_speak_can_do_nothing_else() {
     // A service of which nothing is allowed is as if it were not there.
     let hidden = refused(speaker.post("/v1/services/Meter/add", "[1,2]").await);
     assert_eq!(hidden, refused(speaker.post("/v1/services/Nobody/add", "[1,2]").await));
-    assert_eq!(hidden, (404, "KW-G002".to_owned()));
+    assert_eq!(hidden, (404, "KW-G012".to_owned()));
 }
 
 #[tokio::test]

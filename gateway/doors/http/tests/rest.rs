@@ -48,7 +48,7 @@ async fn errors_are_problems_with_stable_codes() {
     let world = World::new().await;
     let admin = world.client("admin");
     for (path, body, status, code) in [
-        ("/v1/services/Nobody/add", "[]", 404, "KW-G002"),
+        ("/v1/services/Nobody/add", "[]", 404, "KW-G012"),
         ("/v1/services/Meter/nothing", "[]", 404, "KW-P006"),
         ("/v1/services/Meter/add", "[1]", 400, "KW-G003"),
         ("/v1/services/Meter/add", "1", 400, "KW-G003"),
