@@ -60,7 +60,7 @@ fn a_gateway_is_ready_when_it_listens_and_a_directory_is_attached() {
     let mut directory = Keyway::directory(&[]);
     let gate = Gate::start(&directory.url, "", &[]);
     let ready = until("ready", || Some(gate.get("/readyz")).filter(|answer| answer.status == 200));
-    let url = &directory.url;
+    let url = &directory.url.clone();
     assert_eq!(
         ready.json(),
         json!({ "ready": true, "phase": "serving", "directories": [{ "name": url, "url": url, "attached": true }] })

@@ -79,13 +79,6 @@ fn plan(args: &UpArgs, config: Option<&Config>, bus: Option<&String>) -> anyhow:
         return Ok(None);
     }
     let elsewhere = config.is_some_and(|config| !config.directories.is_empty());
-    let own = bus.filter(|_| !elsewhere).map(|url| BusSettings {
-        name: String::new(),
-        url: url.clone(),
-        session: Session::builder(),
-        inside_listen: None,
-        shared: false,
-        presence: None,
-    });
+    let own = bus.filter(|_| !elsewhere).map(|url| BusSettings::new(url, Session::builder()));
     Plan::new(config, &args.gate, own.into_iter().collect(), &args.listen).map(Some)
 }

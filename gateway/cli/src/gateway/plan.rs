@@ -166,7 +166,7 @@ impl DirectoryFlags {
             let (name, url) = text.split_once('=').unwrap_or(("", text));
             let url = keyway_config::QiUrl::try_from(url.to_owned()).map_err(usage)?;
             let (name, session) = (name.to_owned(), session.clone());
-            Ok(BusSettings { name, url: url.to_string(), session, inside_listen: None, shared: false, presence: None })
+            Ok(BusSettings { name, ..BusSettings::new(url.to_string(), session) })
         };
         self.directory.iter().map(bus).collect()
     }

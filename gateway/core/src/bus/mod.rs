@@ -51,6 +51,13 @@ pub struct BusSettings {
     pub presence: Option<String>,
 }
 
+impl BusSettings {
+    /// Of the only directory, with a connection for each client and without presence.
+    pub fn new(url: impl Into<String>, session: SessionBuilder) -> Self {
+        Self { name: String::new(), url: url.into(), session, inside_listen: None, shared: false, presence: None }
+    }
+}
+
 /// An attached directory.
 pub struct Bus {
     settings: BusSettings,

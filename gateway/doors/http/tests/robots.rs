@@ -16,8 +16,7 @@ async fn robot(name: &'static str) -> (Directory, Session, BusSettings) {
     let mut object = Object::builder();
     object.method("say", move |(text,): (String,)| format!("{name} says {text}"));
     host.register("ALTextToSpeech", object).await.unwrap();
-    let bus =
-        BusSettings { name: name.to_owned(), url, session: Session::builder(), inside_listen: None, shared: false };
+    let bus = BusSettings { name: name.to_owned(), ..BusSettings::new(url, Session::builder()) };
     (directory, host, bus)
 }
 

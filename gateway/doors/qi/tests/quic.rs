@@ -56,13 +56,7 @@ impl Stage {
         let auth = AuthConfig::parse("keyway.toml", &text, &policy).unwrap();
         let authenticator = Authenticator::new(auth);
         let rules = Rules { policy, authenticator, limits: Limits::default(), audit: AuditRules::default() };
-        let bus = BusSettings {
-            name: String::new(),
-            url: directory.urls().remove(0),
-            session: Session::builder(),
-            inside_listen: None,
-            shared,
-        };
+        let bus = BusSettings { shared, ..BusSettings::new(directory.urls().remove(0), Session::builder()) };
         let gateway = Gateway::start(rules, vec![bus], None);
 
         let CertifiedKey::<KeyPair> { cert, signing_key } =

@@ -76,13 +76,7 @@ impl World {
         let (ticks, canceled) = (Signal::new(), Arc::new(AtomicUsize::new(0)));
         host.register("ALTextToSpeech", speech()).await.unwrap();
         host.register("Meter", meter(&ticks, &canceled)).await.unwrap();
-        let bus = BusSettings {
-            name: "nao".to_owned(),
-            url,
-            session: Session::builder(),
-            inside_listen: None,
-            shared: false,
-        };
+        let bus = BusSettings { name: "nao".to_owned(), ..BusSettings::new(url, Session::builder()) };
         let gateway = Gateway::start(rules, vec![bus], None);
         gateway.buses()[0].attached().await;
         let settings = DoorSettings { urls: vec!["http://127.0.0.1:0".to_owned()], ..settings };
