@@ -158,6 +158,7 @@ impl DirectoryFlags {
     /// The directories that were named.
     pub(crate) fn buses(&self) -> anyhow::Result<Vec<BusSettings>> {
         let builder: SessionBuilder = self.tls.apply(Session::builder())?;
+        let is_trusting = self.tls.client()?.is_some();
         let session = match (&self.user, &self.token) {
             (Some(user), Some(token)) => builder.credentials(user, token),
             _ => builder,
@@ -165,6 +166,11 @@ impl DirectoryFlags {
         let bus = |text: &String| {
             let (name, url) = text.split_once('=').unwrap_or(("", text));
             let url = keyway_config::QiUrl::try_from(url.to_owned()).map_err(usage)?;
+            if url.0.is_tls() && !is_trusting {
+                return Err(usage(format!(
+                    "whom to trust at {url}? Say --ca FILE, --pin SHA256 or --insecure-skip-verify"
+                )));
+            }
             let (name, session) = (name.to_owned(), session.clone());
             Ok(BusSettings { name, ..BusSettings::new(url.to_string(), session) })
         };
