@@ -25,7 +25,7 @@ impl Peer {
     /// When it ends before.
     pub async fn start(python: &str, script: &str, arguments: &[&str]) -> Self {
         let mut process = Command::new(python)
-            .arg(script_path(script))
+            .arg(self::script(script))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,7 +68,7 @@ impl Driven {
     ///
     /// When it does not start.
     pub fn start_by(mut command: Command) -> Self {
-        command.arg(script_path("libqi_driven.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.arg(script("libqi_driven.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
             unreachable!("both are piped");
@@ -129,11 +129,12 @@ impl Driven {
 
 /// Starts libqi's own service directory on a URL.
 pub fn directory(python: &str, url: &str) -> Running {
-    Running::start(std::process::Command::new(python).arg(script_path("libqi_directory.py")).arg(url))
+    Running::start(std::process::Command::new(python).arg(script("libqi_directory.py")).arg(url))
 }
 
-fn script_path(script: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "peers", script].iter().collect()
+/// Where a script of `tests/peers` is.
+pub fn script(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "peers", name].iter().collect()
 }
 
 /// The Python with libqi, from `KEYWAY_PEER_PYTHON`. Missing, it fails the run under CI and skips the test elsewhere.
