@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-history", &["keyway-value"]),
     ("keyway-config", &["keyway-auth", "keyway-history", "keyway-wire"]),
     ("keyway-gateway", &["keyway", "keyway-auth", "keyway-history", "keyway-config"]),
+    ("keyway-admin", &["keyway-gateway"]),
     ("keyway-dashboard", &["keyway-gateway"]),
     ("xtask", &[]),
 ];

@@ -64,8 +64,9 @@ fn numbers(settings: &Settings, context: &mut Context<'_>) {
     demand(session.replay_events <= 1 << 20, ["session", "replay_events"], reason);
     let reason = "`kept_for` is at most \"1day\"";
     demand(session.kept_for <= Duration::from_secs(86_400), ["session", "kept_for"], reason);
-    let length = settings.presence.name.len();
-    demand((1..=255).contains(&length), ["presence", "name"], "`name` has 1 to 255 bytes");
+    let name = &settings.presence.name;
+    let is_name = (1..=255).contains(&name.len()) && !name.contains(char::is_control);
+    demand(is_name, ["presence", "name"], "`name` has 1 to 255 bytes, and no control characters");
     if let Some(address) = settings.admin.listen.filter(|address| !address.ip().is_loopback()) {
         let reason =
             format!("{address} is no loopback address; metrics are for this machine, such as \"127.0.0.1:9580\"");
@@ -139,6 +140,9 @@ fn leases(settings: &Settings, context: &mut Context<'_>) {
     let mut seen = BTreeMap::new();
     for (at, lease) in settings.leases.iter().enumerate() {
         let number = at.to_string();
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&lease.idle) {
+            context.add(ProblemCode::Value, &["lease", &number, "idle"], "`idle` is \"1s\" to \"1h\"");
+        }
         if lease.service.is_empty() || seen.insert(&lease.service, at).is_some() {
             let reason = format!("service {:?} has no name, or a lease already; remove one", lease.service);
             context.add(ProblemCode::Name, &["lease", &number, "service"], reason);

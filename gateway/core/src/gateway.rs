@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use crate::{
     bus::{Bus, BusSettings},
     client::Feeds,
+    lease::Lease,
     member::Member,
     metrics::{AuditState, Metrics, Snapshot, Traffic},
     presence::{Presence, Stay},
@@ -24,7 +25,7 @@ pub struct Gateway(Arc<Inner>);
 struct Inner {
     rules: Arc<ArcSwap<InForce>>,
     buses: Vec<Arc<Bus>>,
-    attaching: Vec<AbortHandle>,
+    working: Vec<AbortHandle>,
     recorder: Option<Recorder>,
     connections: ConnectionCap,
     feeds: Feeds,
@@ -62,8 +63,11 @@ impl Gateway {
         let presence = Arc::<Presence>::default();
         let bus = |settings| Bus::new(settings, rules.clone(), presence.clone());
         let buses: Vec<_> = buses.into_iter().map(bus).collect();
-        let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle()).collect();
-        Self(Arc::new(Inner { rules, buses, attaching, recorder, connections, feeds: Feeds::default(), presence }))
+        presence.leases.set(&rules.load().rules.leases, &buses, recorder.as_ref());
+        let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle());
+        let expiring = tokio::spawn(presence.clone().expire_leases()).abort_handle();
+        let working = attaching.chain([expiring]).collect();
+        Self(Arc::new(Inner { rules, buses, working, recorder, connections, feeds: Feeds::default(), presence }))
     }
 
     /// The directories behind it.
@@ -74,6 +78,8 @@ impl Gateway {
     /// Puts other rules in force, for all sessions and at once.
     pub fn reload(&self, rules: Rules) {
         let generation = self.0.rules.load().generation + 1;
+        let Inner { presence, buses, recorder, .. } = &*self.0;
+        presence.leases.set(&rules.leases, buses, recorder.as_ref());
         self.0.rules.store(Arc::new(InForce { rules, generation }));
         for bus in &self.0.buses {
             bus.outdate();
@@ -156,6 +162,16 @@ impl Gateway {
         self.0.presence.enter(member, bus.map(|bus| bus.label().clone()), connection, traffic)
     }
 
+    /// The lease of a service, if it has one: whoever calls, posts or sets something there takes it before.
+    pub fn lease(&self, bus: &Bus, service: &str) -> Option<Arc<Lease>> {
+        self.0.presence.leases.of(bus, service)
+    }
+
+    /// Waits until no stop call of a lease is under way.
+    pub async fn settled(&self) {
+        self.0.presence.leases.settled().await;
+    }
+
     /// Where refusals and bad reloads are counted.
     pub fn metrics(&self) -> &Metrics {
         &self.0.presence.metrics
@@ -187,7 +203,7 @@ impl Gateway {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for task in &self.attaching {
+        for task in &self.working {
             task.abort();
         }
     }

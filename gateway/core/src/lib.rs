@@ -10,6 +10,7 @@ mod catalog;
 pub mod client;
 mod gateway;
 mod journal;
+mod lease;
 mod member;
 mod metrics;
 mod pace;
@@ -19,6 +20,7 @@ mod rules;
 
 pub use bus::{Bus, BusSettings, DoorAddresses};
 pub use gateway::{Gateway, Shown};
+pub use lease::{Lease, LeaseRule, Leased};
 pub use member::Member;
 pub use metrics::{AuditState, BusState, Metrics, Snapshot, Totals, Traffic};
 pub use presence::{Departure, Stay};

@@ -6,6 +6,8 @@ use keyway_auth::Authenticator;
 use keyway_history::audit::Overflow;
 use keyway_policy::Policy;
 
+use crate::lease::LeaseRule;
+
 /// Rules of a gateway, checked. They do not change: a reload makes others.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -17,6 +19,16 @@ pub struct Rules {
     pub limits: Limits,
     /// What is recorded.
     pub audit: AuditRules,
+    /// What one client at a time may use.
+    pub leases: Vec<LeaseRule>,
+}
+
+impl Rules {
+    /// These, with the usual limits, no leases, and nothing recorded of arguments.
+    pub fn new(policy: Policy, authenticator: Authenticator) -> Self {
+        let (limits, audit) = (Limits::default(), AuditRules::default());
+        Self { policy, authenticator, limits, audit, leases: Vec::new() }
+    }
 }
 
 /// Bounds of what one client may take.

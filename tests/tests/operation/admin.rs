@@ -42,16 +42,22 @@ async fn what_clients_do_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refusals_are_counted_by_code_and_wrong_passwords_too() {
+async fn refusals_and_wrong_tokens_are_counted_by_code() {
     let directory = Keyway::directory(&[]);
-    let _host = echo(&directory.url).await;
-    let config = "[[role]]\nname = \"guest\"\n[[rule]]\nrole = \"guest\"\nservice = \"Echo\"\nallow = [\"echo\"]\ndeny = [\"property:*\"]\n[anonymous]\nrole = \"guest\"\n";
-    let gate = Gate::start(&directory.url, config, &["--anonymous-role", "guest"]);
-    let client = Session::connect(&gate.process.url).await.unwrap();
-    let service = client.wait_for_service("Echo").await.unwrap();
-    service.call::<bool>("isStatsEnabled", ()).await.unwrap_err();
-    assert_eq!(gate.metric("keyway_gateway_refusals_total{code=\"KW-P009\"}"), 1, "{}", gate.get("/metrics").body);
-    assert_eq!(gate.metric("keyway_gateway_refusals_total{code=\"KW-P002\"}"), 0);
+    let config = "[[role]]\nname = \"guest\"\n[[user]]\nname = \"nao\"\nrole = \"guest\"\n\
+                  token_hash = \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"\n";
+    let gate = Gate::start(&directory.url, config, &[]);
+    gate.wait_for(&format!("keyway_gateway_directory_attached{{directory=\"{}\"}}", directory.url), 1);
+    let connect = |token: &str| Session::builder().credentials("nao", token).connect(&gate.process.url);
+    connect("wrong").await.unwrap_err();
+    assert_eq!(gate.metric("keyway_gateway_authentications_total{outcome=\"KW-A001\"}"), 1);
+    assert_eq!(gate.metric("keyway_gateway_authentications_total{outcome=\"ok\"}"), 0);
+    let client = connect("test").await.unwrap();
+    assert_eq!(gate.metric("keyway_gateway_authentications_total{outcome=\"ok\"}"), 1);
+    assert_eq!(gate.metric("keyway_gateway_sessions{door=\"qi\",role=\"guest\"}"), 1);
+    client.register("Forbidden", Object::builder().build()).await.unwrap_err();
+    assert_eq!(gate.metric("keyway_gateway_refusals_total{code=\"KW-P008\"}"), 1);
+    assert_eq!(gate.metric("keyway_gateway_refusals_total{code=\"KW-P001\"}"), 0);
 }
 
 #[test]
@@ -60,7 +66,7 @@ fn a_gateway_is_ready_when_it_listens_and_a_directory_is_attached() {
     let mut directory = Keyway::directory(&[]);
     let gate = Gate::start(&directory.url, "", &[]);
     let ready = until("ready", || Some(gate.get("/readyz")).filter(|answer| answer.status == 200));
-    let url = &directory.url.clone();
+    let url = directory.url.clone();
     assert_eq!(
         ready.json(),
         json!({ "ready": true, "phase": "serving", "directories": [{ "name": url, "url": url, "attached": true }] })
@@ -69,7 +75,7 @@ fn a_gateway_is_ready_when_it_listens_and_a_directory_is_attached() {
     let not_ready = until("not ready", || Some(gate.get("/readyz")).filter(|answer| answer.status == 503));
     assert_eq!(not_ready.json()["directories"][0]["attached"], false);
     assert_eq!(gate.get("/healthz").status, 200, "the process lives");
-    let again = Keyway::directory(&["--listen", url]);
+    let again = Keyway::directory(&["--listen", &url]);
     until("ready again", || (gate.get("/readyz").status == 200).then_some(()));
     assert_eq!(gate.metric(&format!("keyway_gateway_directory_attachments_total{{directory=\"{}\"}}", again.url)), 2);
 }

@@ -1,4 +1,7 @@
-//! A gateway as those who operate it see it: `keyway gateway` and its admin listener.
+//! A gateway as those who operate it see it: `keyway gateway`, its admin listener, who is here, and leases.
 
 mod admin;
 mod gate;
+mod lease;
+mod outsider;
+mod presence;

@@ -7,7 +7,7 @@ use keyway::{Session, SessionBuilder, TlsClient, TlsServer, front::FrontSettings
 use keyway_admin::AdminError;
 use keyway_auth::{AuthConfig, Authenticator};
 use keyway_config::{Audit, Config, Directory, DoorUrl, Listen, Network, Scheme, Trust};
-use keyway_gateway::{AuditRules, BusSettings, Limits, Rules};
+use keyway_gateway::{AuditRules, BusSettings, LeaseRule, Limits, Rules};
 use keyway_history::audit::AuditLog;
 use keyway_pipe::SocketOptions;
 use keyway_policy::Policy;
@@ -97,7 +97,7 @@ fn rules(config: Option<&Config>) -> anyhow::Result<Rules> {
             let policy = Policy::default();
             let nobody = AuthConfig::parse("", "", &policy).map_err(|error| usage(error.to_string()))?;
             let authenticator = Authenticator::new(nobody);
-            Ok(Rules { policy, authenticator, limits: Limits::default(), audit: AuditRules::default() })
+            Ok(Rules::new(policy, authenticator))
         }
     }
 }
@@ -117,7 +117,13 @@ pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
     let recorded = config.audit.clone();
     let arguments = Arc::new(move |service: &str, member: &str| recorded.records_arguments(service, member));
     let audit = AuditRules { overflow: config.audit.overflow.into(), arguments: Some(arguments) };
-    Rules { policy: config.policy.clone(), authenticator, limits, audit }
+    let lease = |lease: &keyway_config::Lease| LeaseRule {
+        service: lease.service.clone(),
+        on_loss: lease.on_loss.clone().map(|path| (path.service, path.member)),
+        idle: lease.idle,
+    };
+    let leases = config.leases.iter().map(lease).collect();
+    Rules { policy: config.policy.clone(), authenticator, limits, audit, leases }
 }
 
 fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {

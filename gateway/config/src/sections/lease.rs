@@ -1,9 +1,11 @@
 //! `[[lease]]`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::units;
 
 /// A service that one client at a time may use exclusively.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +16,14 @@ pub struct Lease {
     /// What is called, without arguments, when the client that holds it is lost: `"ALMotion.stopMove"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_loss: Option<MemberPath>,
+    /// A client that calls nothing for so long, and waits for no answer, has lost it: `"1s"` to `"1h"`.
+    #[serde(with = "units::duration", default = "idle")]
+    #[schemars(with = "String")]
+    pub idle: Duration,
+}
+
+fn idle() -> Duration {
+    Duration::from_secs(60)
 }
 
 /// A method of a service.

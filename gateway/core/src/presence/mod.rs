@@ -8,18 +8,20 @@ mod service;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::Arc,
-    time::SystemTime,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Instant, SystemTime},
 };
 
+use keyway_history::audit::Caller;
 use keyway_pipe::ConnectionId;
 use keyway_value::ServiceId;
 use parking_lot::Mutex;
 
 pub use self::departure::Departure;
-use self::roster::{Change, Roster, StayId};
-pub(crate) use self::service::Served;
+use self::roster::{Change, Roster};
+pub(crate) use self::{roster::StayId, service::Served};
 use crate::{
+    lease::{EXPIRY, Leases},
     member::Member,
     metrics::{Metrics, Snapshot, Totals, Traffic},
 };
@@ -30,6 +32,7 @@ pub(crate) struct Presence {
     state: Mutex<State>,
     /// Those behind each bus that are told of it. Held from a change to the telling, so that all hear it in the same order.
     watchers: Mutex<Vec<Arc<Served>>>,
+    pub(crate) leases: Leases,
     pub(crate) metrics: Metrics,
 }
 
@@ -45,6 +48,7 @@ struct State {
 pub struct Stay {
     presence: Arc<Presence>,
     id: StayId,
+    caller: Arc<Caller>,
     traffic: Arc<Traffic>,
 }
 
@@ -71,7 +75,7 @@ impl Presence {
             state.traffic.insert(new, traffic.clone());
             [change]
         });
-        Stay { presence: self.clone(), id, traffic }
+        Stay { presence: self.clone(), id, caller: member.caller.clone(), traffic }
     }
 
     /// A client hosts a service.
@@ -85,6 +89,7 @@ impl Presence {
     }
 
     fn leave(&self, id: StayId, why: Departure) {
+        self.leases.lost(id);
         self.change(|state| {
             if let Some(traffic) = state.traffic.remove(&id) {
                 // What was under way has been answered or never will be.
@@ -93,6 +98,23 @@ impl Presence {
             }
             state.roster.leave(SystemTime::now(), id, why)
         });
+    }
+
+    /// Takes leased services away from those who do not use them; again and again.
+    pub(crate) async fn expire_leases(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(EXPIRY).await;
+            self.leases.expire(Instant::now(), |stay| {
+                let state = self.state.lock();
+                state.traffic.get(&stay).is_some_and(|traffic| traffic.in_flight.load(Relaxed) > 0)
+            });
+        }
+    }
+
+    /// A client gives a leased service back. False if it does not hold it.
+    fn release(&self, bus: &str, service: &str, connection: ConnectionId) -> bool {
+        let stay = self.state.lock().roster.at(connection);
+        stay.is_some_and(|stay| self.leases.release(bus, service, stay))
     }
 
     /// Changes who is here, and tells it.
@@ -127,6 +149,15 @@ impl Stay {
     /// What the session does, to be counted there.
     pub fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
+    }
+
+    /// Who it is.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(crate) fn id(&self) -> StayId {
+        self.id
     }
 
     /// The client is somewhere else now.
@@ -175,8 +206,6 @@ fn log(change: &Change) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::Relaxed;
-
     use super::*;
 
     fn enter(presence: &Arc<Presence>, role: &str) -> Stay {

@@ -132,9 +132,10 @@ impl Roster {
         id: ServiceId,
         name: &str,
     ) -> Option<Change> {
-        let (stay, who) = self.clients.iter().find(|(_, who)| who.connection == Some(connection))?;
+        let stay = self.at(connection)?;
+        let who = self.clients.get(&stay)?;
         let service =
-            Hosted { id, name: name.into(), session: who.session.clone(), since: now, stay: *stay, bus: bus.clone() };
+            Hosted { id, name: name.into(), session: who.session.clone(), since: now, stay, bus: bus.clone() };
         self.services.insert((bus.clone(), id), service.clone());
         Some(Change::ServiceJoined(service))
     }
@@ -143,6 +144,12 @@ impl Roster {
     pub(crate) fn hosts_no_more(&mut self, bus: &Arc<str>, id: ServiceId) -> Option<Change> {
         let service = self.services.remove(&(bus.clone(), id))?;
         Some(Change::ServiceLeft { service, why: None })
+    }
+
+    /// The client at the other end of a connection.
+    pub(crate) fn at(&self, connection: ConnectionId) -> Option<StayId> {
+        let client = self.clients.iter().find(|(_, who)| who.connection == Some(connection));
+        client.map(|(stay, _)| *stay)
     }
 
     /// All clients, those of one bus if it is named, in the order of their coming.

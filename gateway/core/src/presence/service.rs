@@ -3,15 +3,16 @@
 use std::{
     fmt,
     sync::{Arc, Weak},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use keyway::{Object, QiValue, Signal};
+use keyway::{CallContext, Object, QiValue, Signal};
 
 use super::{
     Presence,
     roster::{Change, Hosted, Present},
 };
+use crate::lease::Holder;
 
 /// A client, as it is told.
 #[derive(Debug, Clone, PartialEq, QiValue)]
@@ -36,6 +37,18 @@ pub(crate) struct ServiceHosted {
     session: String,
     /// Seconds since 1970.
     since: f64,
+}
+
+/// A leased service, as it is told.
+#[derive(Debug, Clone, PartialEq, QiValue)]
+pub(crate) struct LeaseInfo {
+    service: String,
+    /// The client that holds it.
+    session: String,
+    identity: String,
+    source: String,
+    /// For so many seconds.
+    held: f64,
 }
 
 /// How many are here.
@@ -71,7 +84,11 @@ impl Served {
         builder.method("clients", move |()| a.clients());
         let a = asked.clone();
         builder.method("services", move |()| a.services());
-        builder.method("occupancy", move |()| asked.occupancy());
+        let a = asked.clone();
+        builder.method("occupancy", move |()| a.occupancy());
+        let a = asked.clone();
+        builder.method("leases", move |()| a.leases());
+        builder.method_with_context("release", move |context, (service,): (String,)| asked.release(context, &service));
         builder.signal("joined", &joined);
         builder.signal("left", &left);
         builder.signal("addressChanged", &address_changed);
@@ -130,6 +147,25 @@ impl Asked {
         let Some(presence) = self.presence.upgrade() else { return Vec::new() };
         let state = presence.state.lock();
         state.roster.services_of(&self.bus).map(hosted).collect()
+    }
+
+    fn leases(&self) -> Vec<LeaseInfo> {
+        let Some(presence) = self.presence.upgrade() else { return Vec::new() };
+        let held = presence.leases.held(&self.bus, Instant::now()).into_iter();
+        held.map(|(service, Holder { session, identity, source, .. }, held)| LeaseInfo {
+            service,
+            session,
+            identity,
+            source,
+            held: held.as_secs_f64(),
+        })
+        .collect()
+    }
+
+    /// Only the holder gives a service back, and it is known by its connection.
+    fn release(&self, context: &CallContext, service: &str) -> bool {
+        let (Some(presence), Some(connection)) = (self.presence.upgrade(), context.connection()) else { return false };
+        presence.release(&self.bus, service, connection)
     }
 
     fn occupancy(&self) -> Occupancy {

@@ -152,7 +152,8 @@ impl Relay {
             }
             _ => Target::Object(service.object().ok_or(errors::CALL_NOT_HANDLED)?),
         };
-        let route = Route { service: service.clone(), access, target, objects: HashMap::new() };
+        let lease = self.gateway.lease(&self.bus, &service.name);
+        let route = Route { service: service.clone(), access, target, lease, objects: HashMap::new() };
         self.routes.insert(service.id, route);
         Ok(())
     }

@@ -36,6 +36,7 @@ use crate::{
     access::Access,
     bus::{Bus, Service},
     gateway::Gateway,
+    lease::Lease,
     member::Member,
     metrics::Traffic,
     presence::{Departure, Stay},
@@ -68,6 +69,8 @@ struct Route {
     service: Arc<Service>,
     access: Arc<Access>,
     target: Target,
+    /// If one client at a time may use the service.
+    lease: Option<Arc<Lease>>,
     /// What the client may do with objects of the service, by object.
     objects: HashMap<ObjectId, Arc<Access>>,
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use keyway::front::{Input, Local};
-use keyway_history::audit::Arguments;
+use keyway_history::audit::{Arguments, Kind};
 use keyway_policy::Code;
 use keyway_session::errors;
 use keyway_value::{ObjectId, Signature};
@@ -17,7 +17,7 @@ use super::{
     judge::{Judgement, judge},
     leg::{Leg, Refused},
 };
-use crate::{access::Access, journal::Entry};
+use crate::{access::Access, journal::Entry, lease::Leased};
 
 impl Relay {
     /// Judges a message, and passes it on.
@@ -61,6 +61,16 @@ impl Relay {
         match judge(access, frame, is_post, layout) {
             Judgement::Pass(rates, kind, member) => {
                 let name = access.member(member);
+                if let (Some(lease), Some(stay), true) = (&route.lease, &self.stay, uses(kind, header))
+                    && let Err(leased) = lease.take(now, stay)
+                {
+                    self.gateway.metrics().refused(Leased::CODE);
+                    if let Some(journal) = &admitted.journal {
+                        journal.refused(kind, &access.service, name, Leased::CODE);
+                    }
+                    self.refuse(&input, &leased.to_string());
+                    return None;
+                }
                 if let Err(text) = admitted.count(now, &rates, access, &name) {
                     self.gateway.metrics().refused(Code::Rate.code());
                     self.refuse(&input, &text);
@@ -161,6 +171,11 @@ impl Relay {
     }
 }
 
+/// Whether a message does something with a service, other than reading, subscribing and asking for its members.
+fn uses(kind: Kind, header: &Header) -> bool {
+    kind == Kind::Set || (matches!(kind, Kind::Call | Kind::Post) && header.action.0 >= FIRST_OF_SERVICE)
+}
+
 /// The arguments of a call, if their values are to be recorded.
 fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
     let declared = access.recorded(frame.header.action)?;
@@ -169,6 +184,8 @@ fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
     Some(Arguments::new(signature, frame.payload_bytes().clone()))
 }
 
+/// Members with smaller ids are those that every object has (spec 6.3).
+const FIRST_OF_SERVICE: u32 = 100;
 /// What a client is told that does not wait for answers.
 const TOO_MANY_CALLS: &str =
     "KW-G001: too many calls of this session are under way; wait for answers, or raise limits.calls_in_flight";

@@ -13,7 +13,7 @@ use keyway::{
 };
 use keyway_auth::{AuthConfig, Authenticator, token};
 use keyway_door_qi::{Door, DoorSettings};
-use keyway_gateway::{AuditRules, BusSettings, Gateway, Limits, Rules};
+use keyway_gateway::{BusSettings, Gateway, Rules};
 use keyway_policy::Policy;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use tokio::time::timeout;
@@ -55,7 +55,7 @@ impl Stage {
         let policy = Policy::default();
         let auth = AuthConfig::parse("keyway.toml", &text, &policy).unwrap();
         let authenticator = Authenticator::new(auth);
-        let rules = Rules { policy, authenticator, limits: Limits::default(), audit: AuditRules::default() };
+        let rules = Rules::new(policy, authenticator);
         let bus = BusSettings { shared, ..BusSettings::new(directory.urls().remove(0), Session::builder()) };
         let gateway = Gateway::start(rules, vec![bus], None);
 

@@ -12,7 +12,7 @@ use std::{
 use keyway::{Directory, Object, Property, Session, Signal};
 use keyway_auth::{AuthConfig, Authenticator, Secret, token};
 use keyway_door_http::{Door, DoorSettings};
-use keyway_gateway::{AuditRules, BusSettings, Gateway, Limits, Rules};
+use keyway_gateway::{BusSettings, Gateway, Rules};
 use keyway_policy::Policy;
 
 pub(crate) const POLICY: &str = r#"
@@ -144,7 +144,7 @@ pub(crate) fn rules(anonymous: bool) -> Rules {
         text.push_str(&format!("[[user]]\nname = \"{name}\"\nrole = \"{name}\"\ntoken_hash = \"{hash}\"\n"));
     }
     let authenticator = Authenticator::new(AuthConfig::parse("auth.toml", &text, &policy).unwrap());
-    Rules { policy, authenticator, limits: Limits::default(), audit: AuditRules::default() }
+    Rules::new(policy, authenticator)
 }
 
 fn speech() -> Object {
