@@ -31,22 +31,19 @@ pub enum NamesError {
 }
 
 impl Names {
-    /// Of a certificate in its DER form.
+    /// Of a stranger's certificate in its DER form.
     pub fn read(der: &[u8]) -> Result<Self, NamesError> {
-        match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => Self::of(&certificate),
-            _ => Err(NamesError::Malformed),
-        }
+        let Ok(([], certificate)) = X509Certificate::from_der(der) else { return Err(NamesError::Malformed) };
+        let names = Self::of(&certificate)?;
+        let length = names.subject.len() + names.sans.iter().map(String::len).sum::<usize>();
+        if length > MAX_TEXT { Err(NamesError::TooLong) } else { Ok(names) }
     }
 
-    /// Of a certificate that has been read.
+    /// Of a certificate that has been read, however long they are.
     pub fn of(certificate: &X509Certificate<'_>) -> Result<Self, NamesError> {
-        let subject = distinguished_name(certificate.subject());
         let names = certificate.subject_alternative_name().map_err(|_| NamesError::Malformed)?;
-        let sans: Vec<_> =
-            names.iter().flat_map(|names| &names.value.general_names).filter_map(alternative_name).collect();
-        let length = subject.len() + sans.iter().map(String::len).sum::<usize>();
-        if length > MAX_TEXT { Err(NamesError::TooLong) } else { Ok(Self { subject, sans }) }
+        let sans = names.iter().flat_map(|names| &names.value.general_names).filter_map(alternative_name).collect();
+        Ok(Self { subject: distinguished_name(certificate.subject()), sans })
     }
 }
 
