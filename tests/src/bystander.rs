@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway::{Object, Proxy, Session, Signal, SignalStream};
+use keyway::{Object, Proxy, Session, SessionBuilder, Signal, SignalStream};
 use tokio::{sync::watch, task::JoinHandle, time};
 
 use crate::{
@@ -20,6 +20,9 @@ pub struct Bystander {
     rings: u32,
     calls: watch::Receiver<u64>,
     calling: JoinHandle<()>,
+    /// Who newcomers are, and where they connect.
+    builder: SessionBuilder,
+    url: String,
 }
 
 impl Bystander {
@@ -29,18 +32,27 @@ impl Bystander {
     ///
     /// When the directory does not do its work.
     pub async fn at(url: &str) -> Self {
+        Self::between(url, Session::builder(), url).await
+    }
+
+    /// Takes its place with its host at a directory, and its caller at a gateway in front of that.
+    ///
+    /// # Panics
+    ///
+    /// When they do not do their work.
+    pub async fn between(directory: &str, builder: SessionBuilder, url: &str) -> Self {
         let rung = Signal::<(u32,)>::new();
-        let mut builder = Object::builder();
-        builder.method("add", |(a, b): (i32, i32)| a.wrapping_add(b)).signal("rung", &rung);
-        builder.method("ring", move |(number,): (u32,)| rung.emit(&(number,)));
-        let host = Session::connect(url).await.expect("a session for the host");
-        host.register(NAME, builder).await.expect("a service");
-        let caller = Session::connect(url).await.expect("a session for the caller");
-        let service = caller.service(NAME).await.expect("the service");
+        let mut object = Object::builder();
+        object.method("add", |(a, b): (i32, i32)| a.wrapping_add(b)).signal("rung", &rung);
+        object.method("ring", move |(number,): (u32,)| rung.emit(&(number,)));
+        let host = Session::connect(directory).await.expect("a session for the host");
+        host.register(NAME, object).await.expect("a service");
+        let caller = builder.clone().connect(url).await.expect("a session for the caller");
+        let service = eventually("the service", caller.wait_for_service(NAME)).await.expect("the service");
         let rung = service.signal("rung").await.expect("a subscription");
         let (count, calls) = watch::channel(0);
         let calling = tokio::spawn(call_on_and_on(service.clone(), count));
-        Self { host, caller, service, rung, rings: 0, calls, calling }
+        Self { host, caller, service, rung, rings: 0, calls, calling, builder, url: url.to_owned() }
     }
 
     /// Calls went on all the time and go on, events arrive, the service is still there, and the directory takes in others.
@@ -58,9 +70,12 @@ impl Bystander {
         assert_eq!(event.expect("the subscription goes on").expect("an event"), (self.rings,), "no event is lost");
         assert!(self.host.is_connected() && self.caller.is_connected());
         let known = self.caller.service_info(NAME).await.expect("the directory answers");
-        assert_eq!(known.endpoints, self.host.service_info(NAME).await.expect("the directory answers").endpoints);
-        let url = self.host.url().unwrap_or_default();
-        let newcomer = eventually("a newcomer", Session::connect(&url)).await.expect("newcomers get in");
+        let at_host = self.host.service_info(NAME).await.expect("the directory answers");
+        assert_eq!(known.service_id, at_host.service_id);
+        let is_direct = self.host.url().as_deref() == Some(&self.url);
+        assert!(!is_direct || known.endpoints == at_host.endpoints, "{known:?}");
+        let connecting = self.builder.clone().connect(&self.url);
+        let newcomer = eventually("a newcomer", connecting).await.expect("newcomers get in");
         let service = newcomer.service(NAME).await.expect("newcomers find the service");
         assert_eq!(service.call::<i32>("add", (40, 2)).await.expect("newcomers call it"), 42);
         newcomer.close().await;

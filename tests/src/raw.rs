@@ -1,6 +1,10 @@
 //! Raw connections: they say whatever a test wants said.
 
-use std::{collections::VecDeque, io::ErrorKind};
+use std::{
+    collections::VecDeque,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use keyway_value::{
@@ -45,14 +49,23 @@ impl Raw {
     ///
     /// When nobody listens there.
     pub async fn connect_with(url: &str, receive_buffer: Option<u32>) -> Self {
-        let address = Url::parse(url);
-        let address = format!("{}:{}", address.host.unwrap_or_default(), address.port.unwrap_or_default());
         let socket = TcpSocket::new_v4().unwrap_or_else(|error| panic!("no socket: {error}"));
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap_or_else(|error| panic!("{bytes} bytes: {error}"));
         }
-        let address = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
-        let stream = eventually("connecting", socket.connect(address)).await;
+        let stream = eventually("connecting", socket.connect(address(url))).await;
+        Self::over(stream.unwrap_or_else(|error| panic!("nobody listens at {url}: {error}")))
+    }
+
+    /// Connects from another address of this machine.
+    ///
+    /// # Panics
+    ///
+    /// When nobody listens there.
+    pub async fn connect_from(source: Ipv4Addr, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap_or_else(|error| panic!("no socket: {error}"));
+        socket.bind((source, 0).into()).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let stream = eventually("connecting", socket.connect(address(url))).await;
         Self::over(stream.unwrap_or_else(|error| panic!("nobody listens at {url}: {error}")))
     }
 
@@ -251,6 +264,12 @@ impl Raw {
             }
         }
     }
+}
+
+fn address(url: &str) -> SocketAddr {
+    let url = Url::parse(url);
+    let address = format!("{}:{}", url.host.unwrap_or_default(), url.port.unwrap_or_default());
+    address.parse().unwrap_or_else(|error| panic!("{address}: {error}"))
 }
 
 /// The payload of a typed value.
