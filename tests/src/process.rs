@@ -161,6 +161,15 @@ impl Running {
         said
     }
 
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be waited for.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.process.wait().unwrap_or_else(|error| panic!("process {}: {error}", self.pid))
+    }
+
     /// Kills it, as `kill -9` does, and returns what it wrote to standard error.
     pub fn end(&mut self) -> String {
         // It may have ended by itself; then there is nothing left to do.

@@ -53,7 +53,7 @@ impl Stage {
         let (certificate, key) = (path("server.pem"), path("server.key"));
         let tls = ["--server-cert", &certificate, "--server-key", &key];
         let gateway = Gateway::start(&directory.url, &config, &[&listen[..], &tls].concat());
-        let builder = Session::builder().credentials("admin", &token_of("admin"));
+        let builder = Session::builder().credentials("admin", token_of("admin"));
         let builder = builder.tls(TlsClient::ca_pem(pair.cert.pem().as_bytes()).unwrap());
         let bystander = Bystander::between(&directory.url, builder, url(&gateway, scheme)).await;
         let inside = Session::connect(&directory.url).await.unwrap();

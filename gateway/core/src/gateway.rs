@@ -1,6 +1,13 @@
 //! The gateway: its rules, its buses, and what all doors ask it.
 
-use std::{fmt, sync::Arc, time::Instant, time::SystemTime};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime},
+};
 
 use arc_swap::ArcSwap;
 use keyway_auth::{Credentials, Now, Outcome, Secret, Source};
@@ -30,6 +37,7 @@ struct Inner {
     connections: ConnectionCap,
     feeds: Feeds,
     presence: Arc<Presence>,
+    draining: AtomicBool,
 }
 
 /// What a client shows, by its own value: it outlives the message it came in.
@@ -67,7 +75,16 @@ impl Gateway {
         let attaching = buses.iter().map(|bus| tokio::spawn(bus.clone().attach()).abort_handle());
         let expiring = tokio::spawn(presence.clone().expire_leases()).abort_handle();
         let working = attaching.chain([expiring]).collect();
-        Self(Arc::new(Inner { rules, buses, working, recorder, connections, feeds: Feeds::default(), presence }))
+        Self(Arc::new(Inner {
+            rules,
+            buses,
+            working,
+            recorder,
+            connections,
+            feeds: Feeds::default(),
+            presence,
+            draining: AtomicBool::new(false),
+        }))
     }
 
     /// The directories behind it.
@@ -111,8 +128,8 @@ impl Gateway {
         let rules = self.0.rules.load_full();
         let cost = match &shown {
             // Argon2id takes tens of milliseconds.
-            Shown::Named { .. } => std::time::Duration::from_millis(20),
-            _ => std::time::Duration::ZERO,
+            Shown::Named { .. } => Duration::from_millis(20),
+            _ => Duration::ZERO,
         };
         let outcome = offload::run(cost, move || {
             let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
@@ -167,6 +184,19 @@ impl Gateway {
         self.0.presence.leases.of(bus, service)
     }
 
+    /// Takes no more calls, and waits for the answers to those that run.
+    pub async fn drain(&self) {
+        self.0.draining.store(true, Relaxed);
+        while self.snapshot().traffic.in_flight > 0 {
+            tokio::time::sleep(ANSWERS).await;
+        }
+    }
+
+    /// Whether calls are refused, because the gateway ends.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Relaxed)
+    }
+
     /// Waits until no stop call of a lease is under way.
     pub async fn settled(&self) {
         self.0.presence.leases.settled().await;
@@ -200,6 +230,9 @@ impl Gateway {
         self.0.recorder.as_ref()
     }
 }
+
+/// How often running calls are counted while the gateway ends.
+const ANSWERS: Duration = Duration::from_millis(10);
 
 impl Drop for Inner {
     fn drop(&mut self) {

@@ -224,6 +224,11 @@ impl Front {
         self.serving.endpoints()
     }
 
+    /// Closes the listener. Connections stay.
+    pub fn stop_accepting(&self) {
+        self.serving.stop_accepting();
+    }
+
     /// Tells when [`endpoints`](Self::endpoints) change.
     pub fn changes(&self) -> tokio::sync::watch::Receiver<Vec<String>> {
         self.serving.changes()

@@ -108,9 +108,14 @@ impl Serving {
         self.endpoints.clone()
     }
 
+    /// Closes the listener. What was accepted stays.
+    pub(crate) fn stop_accepting(&self) {
+        self.accepting.abort();
+    }
+
     /// Stops accepting and closes what was accepted.
     pub(crate) fn stop(&self) {
-        self.accepting.abort();
+        self.stop_accepting();
         for (_, sender) in self.accepted.lock().drain() {
             sender.close(CloseReason::Local);
         }

@@ -30,7 +30,7 @@ fn libqi(directory: &str) -> Option<Outsider> {
     let mut command = Command::new(python);
     command.arg(script).arg(directory);
     let watcher = Outsider::start(command);
-    assert_eq!(watcher.line(), "ready []");
+    while watcher.line() != "ready []" {}
     Some(watcher)
 }
 
@@ -40,7 +40,11 @@ fn attached(gate: &Gate) {
 
 /// The next signal: its name and its arguments.
 fn told(watcher: &Outsider) -> (String, Vec<Value>) {
-    let line = watcher.line();
+    let mut line = watcher.line();
+    // Lines of libqi's own log begin with its level.
+    while !line.starts_with("[\"") {
+        line = watcher.line();
+    }
     let mut values: Vec<Value> = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
     let name = values.remove(0).as_str().unwrap().to_owned();
     (name, values)

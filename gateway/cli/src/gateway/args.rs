@@ -27,6 +27,9 @@ pub(crate) struct GateArgs {
     /// Where /metrics, /healthz, /readyz and /reload are answered: an address of loopback; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) admin: Option<SocketAddr>,
+    /// How long running calls may take to finish after SIGTERM, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) drain: u64,
     /// Connections to the service hosts: for each client its own, or one for all
     #[arg(long, value_enum)]
     pub(crate) upstream: Option<Upstream>,

@@ -25,6 +25,13 @@ impl Doors {
         Ok(doors)
     }
 
+    /// Lets nobody in any more. Those who are in stay.
+    pub(super) fn stop_accepting(&self) {
+        for door in &self.qi {
+            door.stop_accepting();
+        }
+    }
+
     async fn open_one(&mut self, gateway: &Gateway, listener: &Listener) -> anyhow::Result<()> {
         let Listener { url, bus, front, anonymous, origins } = listener.clone();
         match url.scheme {

@@ -5,6 +5,7 @@ mod args;
 mod doors;
 mod plan;
 mod reload;
+mod supervisor;
 
 use std::{
     io::{self, Write},
@@ -34,7 +35,9 @@ pub(crate) struct Running {
     told: Told,
     reloads: Option<Reloads>,
     /// Behind the doors: what they do last is recorded, too.
-    _gateway: Gateway,
+    gateway: Gateway,
+    /// For running calls at the end.
+    drain: Duration,
     audit: Option<AuditLog>,
 }
 
@@ -60,7 +63,7 @@ impl Running {
         let _ = tokio::time::timeout(ATTACHING, attached).await;
         let doors = Doors::open(&gateway, &plan).await?;
         told.is(Phase::Serving);
-        Ok(Self { doors, told, reloads, _gateway: gateway, audit })
+        Ok(Self { doors, told, reloads, gateway, drain: plan.drain, audit })
     }
 
     /// Where clients reach it.
@@ -71,15 +74,25 @@ impl Running {
     /// Says that it is ready, and serves until told to stop.
     pub(crate) async fn serve(mut self, also: &[String], stop: &mut Stop) -> anyhow::Result<()> {
         let urls = [also, &self.urls()].concat();
+        let watchdog = supervisor::ready();
         match &mut self.reloads {
             Some(reloads) => ready(&urls, reloads.until(stop.requested())).await?,
             None => ready(&urls, stop.requested()).await?,
         }
         tracing::info!("ending");
+        supervisor::stopping();
         self.told.is(Phase::Draining);
+        self.doors.stop_accepting();
+        tokio::select! {
+            () = self.gateway.drain() => {}
+            () = tokio::time::sleep(self.drain) => tracing::warn!("calls are still running; they are cut off"),
+            () = stop.requested() => {}
+        }
         drop(self.doors);
         // What the sessions do as they end is recorded as well.
         tokio::time::sleep(ENDING).await;
+        self.gateway.settled().await;
+        drop(watchdog);
         if let Some(audit) = self.audit {
             audit.close()?;
         }

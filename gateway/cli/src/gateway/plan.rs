@@ -1,6 +1,6 @@
 //! What a gateway is to be, from its file and its flags.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use keyway::{Session, SessionBuilder, TlsClient, TlsServer, front::FrontSettings};
@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) listeners: Vec<Listener>,
     /// Where supervisors and monitoring ask.
     pub(crate) admin: Option<SocketAddr>,
+    /// For running calls, when the gateway ends.
+    pub(crate) drain: Duration,
     audit: Audit,
 }
 
@@ -70,7 +72,15 @@ impl Plan {
         let listeners = listeners(config, args, &buses, listen, &rules, &network)?;
         let audit = config.map(|config| config.audit.clone()).unwrap_or_default();
         let admin = admin(config, args)?;
-        Ok(Self { file: args.config.clone(), rules, buses, listeners, admin, audit })
+        Ok(Self {
+            file: args.config.clone(),
+            rules,
+            buses,
+            listeners,
+            admin,
+            drain: Duration::from_secs(args.drain),
+            audit,
+        })
     }
 
     /// Opens the audit log, if there is to be one.

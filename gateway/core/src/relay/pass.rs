@@ -31,6 +31,11 @@ impl Relay {
             Input::Event(_) if header.object.0 < FIRST_OF_CLIENT && !hosts_it => return None,
             _ => return self.forward(input, header, None),
         };
+        if self.gateway.is_draining() {
+            self.gateway.metrics().refused("KW-O001");
+            self.refuse(&input, ENDING);
+            return None;
+        }
         if !is_post && self.traffic.in_flight.load(Ordering::Relaxed) >= admitted.max_in_flight {
             self.gateway.metrics().refused("KW-G001");
             self.refuse(&input, TOO_MANY_CALLS);
@@ -186,6 +191,8 @@ fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
 
 /// Members with smaller ids are those that every object has (spec 6.3).
 const FIRST_OF_SERVICE: u32 = 100;
+/// What a client is told that calls while the gateway ends.
+const ENDING: &str = "KW-O001: the gateway is ending; connect again, it may be back soon";
 /// What a client is told that does not wait for answers.
 const TOO_MANY_CALLS: &str =
     "KW-G001: too many calls of this session are under way; wait for answers, or raise limits.calls_in_flight";

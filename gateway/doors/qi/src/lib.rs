@@ -68,6 +68,13 @@ impl Door {
         Ok(Self { fronts, following })
     }
 
+    /// Lets nobody in any more. Those who are in stay.
+    pub fn stop_accepting(&self) {
+        for front in &self.fronts {
+            front.stop_accepting();
+        }
+    }
+
     /// Where it is reached, with the ports it got.
     pub fn urls(&self) -> Vec<String> {
         self.fronts.iter().flat_map(Front::endpoints).collect()
