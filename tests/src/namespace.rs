@@ -66,6 +66,15 @@ impl Namespace {
         }
     }
 
+    /// Cuts it off: it has no address any more, so that what is sent there is dropped, and nobody is told.
+    ///
+    /// # Panics
+    ///
+    /// When the system does not do it.
+    pub fn cut(&self) {
+        ip(&["-n", &self.name, "addr", "flush", "dev", INSIDE]).unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// A command that runs a program there.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");

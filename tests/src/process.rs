@@ -155,19 +155,19 @@ impl Running {
     /// When it ends with an error.
     pub fn stop(&mut self) -> String {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended by itself, and returns what it wrote to standard error.
+    ///
+    /// # Panics
+    ///
+    /// When it ends with an error.
+    pub fn ended(&mut self) -> String {
         let status = self.process.wait();
         let said = self.end();
         assert!(status.as_ref().is_ok_and(ExitStatus::success), "ended with {status:?}: {said}");
         said
-    }
-
-    /// Waits until it has ended by itself.
-    ///
-    /// # Panics
-    ///
-    /// When it cannot be waited for.
-    pub fn ended(&mut self) -> ExitStatus {
-        self.process.wait().unwrap_or_else(|error| panic!("process {}: {error}", self.pid))
     }
 
     /// Kills it, as `kill -9` does, and returns what it wrote to standard error.

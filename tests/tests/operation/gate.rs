@@ -93,11 +93,6 @@ impl Gate {
     pub(crate) fn wait_for(&self, name: &str, value: i64) {
         until(name, || (self.metric(name) == value).then_some(()));
     }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.process.pid.to_string()]).status().unwrap();
-        assert!(status.success());
-    }
 }
 
 impl Answer {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use keyway::{Object, Session};
-use keyway_tests::process::Keyway;
+use keyway_tests::{libqi::peer_python, namespace::Namespace, process::Keyway};
 use serde_json::Value;
 
 use crate::{
@@ -18,14 +18,7 @@ use crate::{
 
 /// A libqi program that watches; none where libqi is missing.
 fn libqi(directory: &str) -> Option<Outsider> {
-    let python = match env::var("KEYWAY_PEER_PYTHON") {
-        Ok(python) => python,
-        Err(_) if env::var_os("CI").is_some() => panic!("KEYWAY_PEER_PYTHON is not set: run `cargo xtask test`"),
-        Err(_) => {
-            eprintln!("skipped: KEYWAY_PEER_PYTHON is not set; `cargo xtask test` installs libqi and sets it");
-            return None;
-        }
-    };
+    let python = peer_python()?;
     let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "peers", "libqi_presence.py"].iter().collect();
     let mut command = Command::new(python);
     command.arg(script).arg(directory);
@@ -123,16 +116,16 @@ async fn the_service_is_there_again_when_the_directory_is() {
     assert!(clients.is_empty());
 }
 
-/// The client is behind a virtual cable that is cut: no packet says so to anybody. Needs root and `ip`.
+/// The client is behind a cable that is cut: no packet says so to anybody. Needs root and `ip`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_is_cut_off_silently_is_found_within_dead_after() {
-    let Some(cable) = Cable::lay() else {
+    let Some(outside) = Namespace::new() else {
         assert!(env::var_os("CI").is_none(), "network namespaces are needed: run as root, with iproute2");
         eprintln!("skipped: no network namespaces here");
         return;
     };
     let directory = Keyway::directory(&[]);
-    let listen = format!("tcp://{}:0", Cable::HERE);
+    let listen = format!("tcp://{}:0", outside.here);
     let gate = Gate::start(
         &directory.url,
         "[network]\ndead_after = \"4s\"\n",
@@ -143,64 +136,15 @@ async fn a_client_that_is_cut_off_silently_is_found_within_dead_after() {
     let presence = inside.wait_for_service("Presence").await.unwrap();
     let mut left =
         presence.signal::<((String, String, String, String, String, f64), String, f64)>("left").await.unwrap();
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", &cable.name]).arg(Keyway::program());
+    let mut command = outside.command(Keyway::program().to_str().unwrap());
     command.args(["watch", "--qi-url", &gate.process.url, "Presence.joined"]);
     let _client = Outsider::start(command);
     gate.wait_for("keyway_gateway_sessions{door=\"qi\",role=\"admin\"}", 1);
-    cable.cut();
+    outside.cut();
     let cut = Instant::now();
     let event = tokio::time::timeout(Duration::from_secs(30), left.next()).await.unwrap();
     let Some(Ok((_, why, _))) = event else { panic!("{event:?}") };
     assert_eq!(why, "dead");
     // Half a second for what is not the network; a busy machine may be late, but never by as much as the system's two hours.
     assert!(cut.elapsed() < Duration::from_secs(8), "{:?}", cut.elapsed());
-}
-
-/// A network namespace with one cable to this one; gone when dropped.
-struct Cable {
-    name: String,
-}
-
-impl Cable {
-    const HERE: &str = "10.231.77.1";
-
-    fn lay() -> Option<Self> {
-        let cable = Self { name: format!("keyway-{}", std::process::id()) };
-        let (near, far) = (Self::near(), Self::far());
-        let steps = [
-            format!("netns add {}", cable.name),
-            format!("link add {near} type veth peer name {far}"),
-            format!("link set {far} netns {}", cable.name),
-            format!("addr add {}/24 dev {near}", Self::HERE),
-            format!("link set {near} up"),
-            format!("-n {} addr add 10.231.77.2/24 dev {far}", cable.name),
-            format!("-n {} link set {far} up", cable.name),
-        ];
-        steps.iter().all(|step| Self::ip(step)).then_some(cable)
-    }
-
-    /// The far end has no address any more: what is sent there is dropped, and nobody is told.
-    fn cut(&self) {
-        assert!(Self::ip(&format!("-n {} addr flush dev {}", self.name, Self::far())));
-    }
-
-    fn near() -> String {
-        format!("kwn{}", std::process::id())
-    }
-
-    fn far() -> String {
-        format!("kwf{}", std::process::id())
-    }
-
-    fn ip(arguments: &str) -> bool {
-        Command::new("ip").args(arguments.split(' ')).output().is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        Self::ip(&format!("link del {}", Self::near()));
-        Self::ip(&format!("netns del {}", self.name));
-    }
 }
