@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use keyway_policy::{RateRefused, Refusal};
 
+use crate::lease::Leased;
+
 /// An operation that was not done. Codes keep their meaning (docs/errors.md); doors map kinds to what their protocol has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError(Box<Said>);
@@ -66,11 +68,15 @@ pub enum GatewayCode {
     Unreadable,
     /// No such service, for this role.
     NoService,
+    /// Another client has a lease of the service.
+    Leased,
+    /// The gateway ends.
+    Ending,
 }
 
 impl GatewayCode {
     /// All codes, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::TooManyCalls,
         Self::TooFast,
         Self::BadArguments,
@@ -83,6 +89,8 @@ impl GatewayCode {
         Self::NoObject,
         Self::Unreadable,
         Self::NoService,
+        Self::Leased,
+        Self::Ending,
     ];
 
     /// The stable code.
@@ -100,6 +108,8 @@ impl GatewayCode {
             Self::NoObject => "KW-G010",
             Self::Unreadable => "KW-G011",
             Self::NoService => "KW-G012",
+            Self::Leased => Leased::CODE,
+            Self::Ending => "KW-O001",
         }
     }
 
@@ -110,7 +120,8 @@ impl GatewayCode {
             Self::NoService | Self::NoObject => ErrorKind::NotFound,
             Self::BadArguments => ErrorKind::BadArguments,
             Self::Failed | Self::Unreadable => ErrorKind::Failed,
-            Self::Unreachable | Self::NotRecorded => ErrorKind::Unavailable,
+            Self::Unreachable | Self::NotRecorded | Self::Ending => ErrorKind::Unavailable,
+            Self::Leased => ErrorKind::Refused,
             Self::Canceled => ErrorKind::Canceled,
         }
     }
@@ -129,6 +140,8 @@ impl GatewayCode {
             Self::TooSlow => "subscribe again and read faster, or choose another overflow rule",
             Self::NotRecorded => "make room on the disk of the audit log",
             Self::NoObject => "call the method that returns the object again",
+            Self::Leased => "wait until its holder leaves, or have it call Presence.release",
+            Self::Ending => "connect again, it may be back soon",
             Self::Unreadable => "the service sent something that is no value of the type it declares",
         }
     }

@@ -39,6 +39,7 @@ use crate::{
     journal::Journal,
     member::Member,
     pace::Pace,
+    presence::Stay,
     rules::InForce,
 };
 
@@ -52,6 +53,8 @@ pub struct ClientSession {
 
 /// What is counted and held for a session, over however many connections it comes.
 struct Shared {
+    /// Who is here hears of it, and leases know their holder by it.
+    stay: Stay,
     limiter: Mutex<Limiter>,
     in_flight: Arc<AtomicUsize>,
     subscriptions: Arc<AtomicUsize>,
@@ -70,6 +73,7 @@ impl Gateway {
     pub fn session(&self, member: Member) -> ClientSession {
         let rules = self.in_force();
         let shared = Shared {
+            stay: self.enter(&member, None, None, Arc::default()),
             limiter: Mutex::new(Limiter::of(&rules)),
             in_flight: Arc::default(),
             subscriptions: Arc::default(),

@@ -91,7 +91,10 @@ impl ClientSession {
         let rules = target.bus.rules();
         let journal = self.journal(&rules);
         let name = access.member(asked.member);
-        let allowed = self.judge(decision, asked).and_then(|rates| self.count(now, &rules, &rates, target, &name));
+        let allowed = self
+            .judge(decision, asked)
+            .and_then(|rates| self.count(now, &rules, &rates, target, &name))
+            .and_then(|()| self.lease(now, target, asked));
         if let Err(error) = allowed {
             if let Some(journal) = &journal {
                 journal.refused(asked.kind, &access.service, name, error.code());
@@ -109,6 +112,21 @@ impl ClientSession {
             entry = entry.map(|entry| entry.with_arguments(arguments));
         }
         Ok(Permit { entry, _running: running })
+    }
+
+    /// Takes the lease of a service that is used, if it has one; nothing is begun while the gateway ends.
+    fn lease(&self, now: Instant, target: &Target, asked: &Asked<'_>) -> Result<(), ClientError> {
+        if self.gateway.is_draining() {
+            return Err(ClientError::new(GatewayCode::Ending, "the gateway is ending"));
+        }
+        let is_use = asked.kind == Kind::Set
+            || (matches!(asked.kind, Kind::Call | Kind::Post) && asked.member.0 >= ActionId::FIRST_USER.0);
+        match self.gateway.lease(&target.bus, &target.access.service).filter(|_| is_use) {
+            Some(lease) => lease
+                .take(now, &self.shared.stay)
+                .map_err(|leased| ClientError::new(GatewayCode::Leased, leased.to_string())),
+            None => Ok(()),
+        }
     }
 
     fn judge(&self, decision: Decision<'_>, asked: &Asked<'_>) -> Result<Vec<RateId>, ClientError> {
