@@ -47,7 +47,7 @@ A robot and a meter are up. From inside, on {bus}, everybody may do everything:
             );
         }
         if let Some(url) = door("https://") {
-            let call = "-d '[\"hello\"]'";
+            let call = "--json '[\"hello\"]'";
             text += &format!(
                 "\n  curl --cacert {ca} -H \"Authorization: Bearer $(cat {secret})\" {call} {url}/v1/services/Robot/say\n"
             );
