@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Result;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use keyway_session::CapabilityMap;
 use keyway_tests::{
     fuzz::{JUDGE, PASS},
@@ -13,7 +13,7 @@ use keyway_tests::{
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{
     Flags, Frame, FrameDecoder, FrameLimits, MessageKind,
-    native::{Control, Hello, NativeHeader, Overflow, Proof, SecretText, VERSION, Welcome},
+    native::{Control, Held, Hello, Kept, NativeHeader, Overflow, Proof, Resume, SecretText, VERSION, Welcome},
 };
 
 /// Inputs of one target, by file name.
@@ -112,18 +112,26 @@ fn native(sequence: u64, frame: &Frame) -> Vec<u8> {
 fn native_controls() -> Inputs {
     let capabilities = CapabilityMap::libqi().encode().into_bytes();
     let token = || SecretText::new("token".into());
-    let hello = Control::Hello(Hello { version: VERSION, capabilities: capabilities.clone() });
-    let welcome = Control::Welcome(Welcome { version: VERSION, session: [7; 16], capabilities });
+    let hello = Control::Hello(Hello { version: VERSION, capabilities: capabilities.clone(), resumes: true });
+    let kept = Some(Kept { key: vec![7; 80].into(), seconds: 60 });
+    let welcome = Control::Welcome(Welcome { version: VERSION, session: [7; 16], capabilities, kept });
+    let key = || Bytes::from(vec![7; 80]);
+    let held = || Held { calls: 300, large: 2, events: vec![(1, 1, 0, 5), (2, 1, 300, 70_000)] };
+    let resume = Control::Resume(Resume { key: key(), held: held() });
+    let resumed =
+        [Control::Resumed { held: held(), key: key() }, Control::Acknowledge(held()), Control::Key { key: key() }];
     let challenge = Control::Challenge { text: "user and token".into() };
     let user = Control::Authenticate(Proof::User { user: "nao".into(), token: token() });
     let flow = |overflow| Control::Flow { service: 2, object: 1, action: 300, overflow };
     let flows = [Overflow::Block, Overflow::DropOldest, Overflow::Latest].map(flow);
-    let stories: [(&str, Vec<Control>); 5] = [
+    let stories: [(&str, Vec<Control>); 7] = [
         ("client-with-nothing", vec![hello.clone(), Control::Authenticate(Proof::Nothing)]),
         ("client-with-token", vec![hello.clone(), Control::Authenticate(Proof::Token(token()))]),
         ("client-with-user", vec![hello.clone(), user.clone(), user]),
         ("server", vec![challenge, welcome]),
         ("flows", flows.to_vec()),
+        ("client-that-comes-back", vec![hello.clone(), resume]),
+        ("server-that-goes-on", resumed.to_vec()),
     ];
     let bytes = |messages: &[Control]| {
         let mut bytes = BytesMut::new();

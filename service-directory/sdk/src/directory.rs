@@ -101,7 +101,7 @@ impl DirectoryBuilder {
     /// # Ok(()) }
     /// ```
     pub fn tls(mut self, settings: TlsServer) -> Self {
-        self.serving.tls = Some(settings);
+        self.serving.front.tls = Some(settings);
         self
     }
 
@@ -113,25 +113,25 @@ impl DirectoryBuilder {
 
     /// How long a connection may stay without authenticating (spec 5.6).
     pub fn authentication_timeout(mut self, limit: Duration) -> Self {
-        self.serving.authentication_timeout = limit;
+        self.serving.front.authentication_timeout = limit;
         self
     }
 
     /// How many connections one address may hold that have not authenticated (H9).
     pub fn unauthenticated_per_source(mut self, connections: usize) -> Self {
-        self.serving.unauthenticated_per_source = connections;
+        self.serving.front.unauthenticated_per_source = connections;
         self
     }
 
     /// The largest payload accepted, in bytes (spec 2.8).
     pub fn max_payload(mut self, bytes: u32) -> Self {
-        self.serving.max_payload = bytes;
+        self.serving.front.max_payload = bytes;
         self
     }
 
     /// How many bytes may wait for one slow reader before its connection is closed (spec 9.5).
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.serving.queue.max_bytes = bytes;
+        self.serving.front.queue.max_bytes = bytes;
         self
     }
 

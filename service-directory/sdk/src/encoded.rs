@@ -91,4 +91,9 @@ impl EncodedEvents {
     pub fn missed(&self) -> u64 {
         self.0.missed()
     }
+
+    /// How often an unknown number of emissions was lost. See [`SignalStream::interruptions`].
+    pub fn interruptions(&self) -> u32 {
+        self.0.interruptions()
+    }
 }

@@ -32,6 +32,7 @@ struct State {
     events: VecDeque<(u64, Event)>,
     bytes: usize,
     missed: u64,
+    interruptions: u32,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -100,6 +101,20 @@ impl EventQueue {
 
     pub(crate) fn missed(&self) -> u64 {
         self.state.lock().missed
+    }
+
+    /// So many events were lost before they came here.
+    pub(crate) fn miss(&self, events: u64) {
+        self.state.lock().missed += events;
+    }
+
+    /// Nobody knows how many events were lost.
+    pub(crate) fn interrupt(&self) {
+        self.state.lock().interruptions += 1;
+    }
+
+    pub(crate) fn interruptions(&self) -> u32 {
+        self.state.lock().interruptions
     }
 }
 

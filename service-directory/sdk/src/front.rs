@@ -24,6 +24,9 @@ use crate::{
     serving::{Serving, ServingSettings},
 };
 
+/// Under this name [`Warden::judge`] hears the resume key (raw bytes) of a client whose session is not here any more.
+pub const RESUME_KEY: &str = "resume_key";
+
 /// Gives each connection of a [`Front`] its [`Warden`].
 pub trait Guard: Send + Sync + 'static {
     /// Somebody has connected. `None` closes the connection at once.
@@ -31,6 +34,11 @@ pub trait Guard: Send + Sync + 'static {
 
     /// Whether clients have to say who they are, in which case [`Warden::judge`] hears it. Asked for each connection.
     fn authenticates(&self) -> bool;
+
+    /// Which session a resume key is for, if it is believed. Whether it is the session's last key, its warden says.
+    fn session_of(&self, _key: &[u8]) -> Option<[u8; 16]> {
+        None
+    }
 }
 
 /// Watches over one connection. All methods are called from the connection's task and must not block.
@@ -53,6 +61,21 @@ pub trait Warden: Send {
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
+
+    /// A key by which the client comes back to its session, of this name, when its connection is lost. Asked for when it is let in,
+    /// and again every few hours. Without one, the session ends with its connection.
+    fn resume_key(&mut self, _session: [u8; 16]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Somebody has come back with this key. The key for the next time, if this is the last one or the client may not have
+    /// received the last one.
+    fn resuming(&mut self, _key: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The client has received the key that [`resuming`](Self::resuming) gave it.
+    fn resumed(&mut self) {}
 
     /// When [`on_timeout`](Self::on_timeout) is to be called.
     fn poll_timeout(&self) -> Option<Instant> {
@@ -169,23 +192,44 @@ pub struct FrontSettings {
     pub queue: QueueLimits,
     /// Of the sockets.
     pub socket: SocketOptions,
-    /// The certificate, for `tcps` and `tcpsm` (spec 11).
+    /// The certificate, for `tcps`, `tcpsm` (spec 11) and `quic`.
     pub tls: Option<TlsServer>,
+    /// After how long a silent client over `quic` is given up.
+    pub quic_dead_after: Duration,
+    /// How sessions over `quic` are kept, where wardens give keys to them.
+    pub kept: Kept,
+}
+
+/// How a session over `quic` outlives its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// For how long it is kept without one.
+    pub time: Duration,
+    /// Events of a subscription that are kept to be replayed...
+    pub events: usize,
+    /// ...and their bytes.
+    pub bytes: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(60), events: 1024, bytes: 1 << 20 }
+    }
 }
 
 impl Default for FrontSettings {
     fn default() -> Self {
-        let ServingSettings {
-            capabilities,
-            authentication_timeout,
-            unauthenticated_per_source,
-            max_payload,
-            queue,
-            socket,
-            tls,
-            guard: _,
-        } = ServingSettings::default();
-        Self { capabilities, authentication_timeout, unauthenticated_per_source, max_payload, queue, socket, tls }
+        Self {
+            capabilities: CapabilityMap::from_environment(),
+            authentication_timeout: Duration::from_secs(10),
+            unauthenticated_per_source: 1024,
+            max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
+            queue: QueueLimits::default(),
+            socket: SocketOptions::from_environment(),
+            tls: None,
+            quic_dead_after: Duration::from_secs(10),
+            kept: Kept::default(),
+        }
     }
 }
 
@@ -197,25 +241,7 @@ pub struct Front {
 impl Front {
     /// Opens a listener on a URL; port 0 is a free one.
     pub async fn listen(url: &str, settings: FrontSettings, guard: Arc<dyn Guard>) -> Result<Self> {
-        let FrontSettings {
-            capabilities,
-            authentication_timeout,
-            unauthenticated_per_source,
-            max_payload,
-            queue,
-            socket,
-            tls,
-        } = settings;
-        let settings = ServingSettings {
-            capabilities,
-            authentication_timeout,
-            unauthenticated_per_source,
-            max_payload,
-            queue,
-            socket,
-            tls,
-            guard: Some(guard),
-        };
+        let settings = ServingSettings { front: settings, guard: Some(guard) };
         Ok(Self { serving: Serving::start(url, &settings, Arc::new(Host::default())).await? })
     }
 

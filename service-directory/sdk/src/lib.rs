@@ -46,6 +46,7 @@ mod hub;
 mod machine_id;
 mod object;
 mod peer;
+mod peer_handler;
 mod property;
 mod proxy;
 mod remote_object;

@@ -4,14 +4,10 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, OnceLock, Weak},
-    task::{Context, Poll},
-    time::Instant,
 };
 
-use keyway_pipe::{ConnectionId, Handler, PeerAddress, Sender};
-use keyway_session::{
-    AuthOutcome, BoundObjects, CallTable, CloseReason, Connection, IncomingCalls, Input, SharedCapabilities,
-};
+use keyway_pipe::{ConnectionId, PeerAddress, Sender};
+use keyway_session::{BoundObjects, CallTable, CloseReason, IncomingCalls, Input, SharedCapabilities};
 use keyway_value::{ActionId, Link, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{Flags, Frame, Header, MessageIds, MessageKind};
 use parking_lot::Mutex;
@@ -21,7 +17,6 @@ use crate::{
     Error, Result, dispatch,
     event_queue::{Event, EventQueue},
     exchange::{Exchange, Passing},
-    front::{Local, Verdict, Warden},
     host::Host,
     hub::Hub,
     object::Object,
@@ -34,9 +29,9 @@ pub(crate) static IDS: MessageIds = MessageIds::new();
 type Waiter = oneshot::Sender<Result<Frame>>;
 
 /// Address of a signal on a connection.
-type SignalKey = (ServiceId, ObjectId, ActionId);
+pub(crate) type SignalKey = (ServiceId, ObjectId, ActionId);
 
-/// The shared side of a connection; the driver's task owns the other, [`PeerHandler`].
+/// The shared side of a connection; the driver's task owns the other, [`PeerHandler`](crate::peer_handler::PeerHandler).
 pub(crate) struct Peer {
     sender: Sender,
     address: String,
@@ -48,6 +43,8 @@ pub(crate) struct Peer {
     bound: Mutex<BoundObjects<Object>>,
     routes: Mutex<HashMap<SignalKey, Route>>,
     hubs: Mutex<Vec<Weak<Hub>>>,
+    /// How often the other side has begun anew, and forgotten everything.
+    restarts: watch::Sender<u32>,
     /// Serializes subscribing, so that whoever returns from it is really subscribed.
     pub(crate) subscribing: tokio::sync::Mutex<()>,
 }
@@ -79,6 +76,7 @@ impl Peer {
             bound: Mutex::default(),
             routes: Mutex::default(),
             hubs: Mutex::default(),
+            restarts: watch::Sender::new(0),
             subscribing: tokio::sync::Mutex::default(),
         })
     }
@@ -307,12 +305,12 @@ impl Peer {
         self.running.lock().finish(key);
     }
 
-    fn open(&self, shared: SharedCapabilities) {
+    pub(crate) fn open(&self, shared: SharedCapabilities) {
         let _ = self.shared.set(shared);
         self.state.send_replace(State::Open);
     }
 
-    fn end(&self, reason: &CloseReason) {
+    pub(crate) fn end(&self, reason: &CloseReason) {
         self.state.send_replace(State::Closed(reason.to_string()));
         let waiters = self.calls.lock().drain();
         for waiter in waiters {
@@ -322,6 +320,12 @@ impl Peer {
         for queue in routes.into_values().flat_map(|route| route.queues) {
             queue.close();
         }
+        self.forget();
+        self.host.disconnected(self.id());
+    }
+
+    /// What the other side had of this one is gone: its subscriptions, references and calls.
+    fn forget(&self) {
         let hubs = std::mem::take(&mut *self.hubs.lock());
         for hub in hubs.iter().filter_map(Weak::upgrade) {
             hub.forget(self.id());
@@ -330,7 +334,54 @@ impl Peer {
         drop(bound);
         let running = self.running.lock().drain();
         drop(running);
-        self.host.disconnected(self.id());
+    }
+
+    // === another server at the other end ===
+
+    /// Counts the times that the other side has begun anew.
+    pub(crate) fn restarts(&self) -> watch::Receiver<u32> {
+        self.restarts.subscribe()
+    }
+
+    /// How often it has. An object of the other side's that was passed here is gone when this changes.
+    pub(crate) fn generation(&self) -> u32 {
+        *self.restarts.borrow()
+    }
+
+    /// The other side has begun anew: calls fail once, passed objects are gone, and subscriptions wait to be
+    /// [made again](Self::routes).
+    pub(crate) fn restarted(&self) {
+        self.restarts.send_modify(|restarts| *restarts += 1);
+        let waiters = self.calls.lock().drain();
+        for waiter in waiters {
+            let _ = waiter.send(Err(closed(UNKNOWN)));
+        }
+        self.forget();
+        let gone: Vec<_> = {
+            let mut routes = self.routes.lock();
+            routes.values().flat_map(|route| &route.queues).for_each(|queue| queue.interrupt());
+            let gone: Vec<_> = routes.keys().filter(|key| key.1 != ObjectId::MAIN).copied().collect();
+            gone.iter().filter_map(|key| routes.remove(key)).collect()
+        };
+        gone.iter().flat_map(|route| &route.queues).for_each(|queue| queue.close());
+    }
+
+    /// Signals that are listened to here, with their links.
+    pub(crate) fn routes(&self) -> Vec<(SignalKey, Link)> {
+        self.routes.lock().iter().map(|(key, route)| (*key, route.link)).collect()
+    }
+
+    /// No more events will come of a signal.
+    pub(crate) fn close_route(&self, key: SignalKey) {
+        let route = self.routes.lock().remove(&key);
+        route.iter().flat_map(|route| &route.queues).for_each(|queue| queue.close());
+    }
+
+    /// Events of a signal are missing before the next one.
+    pub(crate) fn missed(&self, key: SignalKey, missed: u64) {
+        if let Some(route) = self.routes.lock().get(&key) {
+            route.queues.iter().for_each(|queue| queue.miss(missed));
+        }
     }
 }
 
@@ -340,150 +391,9 @@ impl fmt::Debug for Peer {
     }
 }
 
+/// Of calls whose answer was lost.
+const UNKNOWN: &str = "the server was restarted: whether this call had its effect is unknown; look, or make it again if that does no harm";
+
 fn closed(reason: &str) -> Error {
     Error::Closed(reason.to_owned())
-}
-
-/// The driver's side of a connection.
-pub(crate) struct PeerHandler {
-    connection: Connection,
-    peer: Arc<Peer>,
-    permit: Option<keyway_pipe::ConnectionPermit>,
-    guarded: Option<Guarded>,
-}
-
-/// A connection that somebody watches over.
-pub(crate) struct Guarded {
-    pub(crate) warden: Box<dyn Warden>,
-    /// What has been decided about the client, and not yet been told to it.
-    pub(crate) verdict: Arc<Mutex<Option<AuthOutcome>>>,
-    /// When the connection began: a time that has come already.
-    pub(crate) began: Instant,
-}
-
-impl PeerHandler {
-    pub(crate) fn new(connection: Connection, peer: Arc<Peer>, permit: Option<keyway_pipe::ConnectionPermit>) -> Self {
-        Self { connection, peer, permit, guarded: None }
-    }
-
-    /// With somebody who sees every message first.
-    pub(crate) fn guarded(mut self, warden: Box<dyn Warden>) -> Self {
-        self.guarded = Some(Guarded { warden, verdict: Arc::default(), began: Instant::now() });
-        self
-    }
-
-    /// For a connection whose handshake is done already, as that of the native protocol.
-    pub(crate) fn opened_already(mut self) -> Self {
-        self.opened();
-        self
-    }
-
-    /// Sends what the state machine wants sent before anything has arrived.
-    pub(crate) fn start(&mut self, now: Instant) {
-        let sender = self.peer.sender.clone();
-        // A closing connection reports itself through `on_closed`.
-        self.connection.start(now, &mut |frame| _ = sender.send(frame));
-    }
-
-    fn opened(&mut self) {
-        self.permit = None;
-        self.peer.open(self.connection.shared());
-        if let Some(guarded) = &mut self.guarded {
-            guarded.warden.opened(self.connection.remote_capabilities());
-        }
-    }
-
-    #[inline]
-    fn take(&mut self, now: Instant, input: Input) -> std::result::Result<(), CloseReason> {
-        match input {
-            Input::None => Ok(()),
-            Input::Opened => {
-                self.opened();
-                Ok(())
-            }
-            Input::Authenticate(request) => {
-                if let Some(Guarded { warden, verdict, .. }) = &mut self.guarded {
-                    warden.judge(request, Verdict::new(verdict.clone(), self.peer.sender.clone()));
-                }
-                Ok(())
-            }
-            input => {
-                match &mut self.guarded {
-                    Some(Guarded { warden, .. }) => {
-                        if let Some(Local { input, object }) = warden.on_message(now, input)? {
-                            self.peer.serve(input, object.as_ref());
-                        }
-                    }
-                    None => self.peer.serve(input, None),
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn verdict(&self) -> Option<AuthOutcome> {
-        self.guarded.as_ref().and_then(|guarded| guarded.verdict.lock().take())
-    }
-}
-
-impl Handler for PeerHandler {
-    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> std::result::Result<(), CloseReason> {
-        // Sending only fails when the connection is closing, and then `on_closed` follows.
-        let input = self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))?;
-        self.take(now, input)
-    }
-
-    fn on_batch_end(&mut self) {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.warden.on_batch_end();
-        }
-    }
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.guarded {
-            Some(guarded) => guarded.warden.poll_ready(context),
-            None => Poll::Ready(()),
-        }
-    }
-
-    fn max_payload(&self) -> u32 {
-        self.connection.max_payload()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let own = self.connection.poll_timeout();
-        match &self.guarded {
-            // A verdict is to be told at once.
-            Some(guarded) if !self.connection.is_open() && guarded.verdict.lock().is_some() => Some(guarded.began),
-            Some(guarded) => [own, guarded.warden.poll_timeout()].into_iter().flatten().min(),
-            None => own,
-        }
-    }
-
-    fn on_timeout(&mut self, now: Instant, sender: &Sender) -> std::result::Result<(), CloseReason> {
-        if let Some(outcome) = self.verdict() {
-            let inputs = self.connection.authenticate(now, outcome, &mut |frame| _ = sender.send(frame))?;
-            for input in inputs {
-                self.take(now, input)?;
-            }
-            self.on_batch_end();
-        }
-        if let Some(guarded) = &mut self.guarded {
-            guarded.warden.on_timeout(now)?;
-        }
-        self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))
-    }
-
-    fn on_closed(&mut self, reason: CloseReason) {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.warden.closed(&reason);
-        }
-        self.peer.end(&reason);
-    }
-}
-
-impl fmt::Debug for PeerHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerHandler").field("peer", &self.peer).finish_non_exhaustive()
-    }
 }

@@ -4,17 +4,17 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use keyway_value::{
-    ActionId, CodecError, Encoder, MetaObject, ObjectId, ObjectReference, ObjectUid, Payload, QiValue, ServiceId,
+    ActionId, CodecError, Encoder, Link, MetaObject, ObjectId, ObjectReference, ObjectUid, Payload, QiValue, ServiceId,
     Signature, Value,
 };
 use keyway_wire::Flags;
 
 use crate::{
-    Result,
+    Error, Result,
     call::{Call, Pending},
     event_queue::EventQueue,
     exchange::{Exchange, Passing},
-    peer::Peer,
+    peer::{Peer, SignalKey},
 };
 
 /// An object at the other end of a connection.
@@ -26,6 +26,8 @@ pub(crate) struct RemoteObject {
     pub(crate) uid: Option<ObjectUid>,
     /// Whether this is a reference the other side counts (spec 10.5).
     counted: bool,
+    /// How often the other side had begun anew when this came.
+    generation: u32,
     /// What has to live as long as the proxy does: the session it came from.
     _keep: Option<Arc<dyn Send + Sync>>,
 }
@@ -33,8 +35,10 @@ pub(crate) struct RemoteObject {
 impl RemoteObject {
     /// An object that came as a value.
     pub(crate) fn received(peer: Arc<Peer>, reference: &ObjectReference) -> Self {
+        let generation = peer.generation();
         Self {
             peer,
+            generation,
             metaobject: reference.metaobject.clone(),
             service: reference.service,
             object: reference.object,
@@ -58,7 +62,8 @@ impl RemoteObject {
         let state = Pending::Remote { peer: peer.clone(), service, object: ObjectId::MAIN, id, answer };
         let metaobject = Call::<MetaObject>::new(state, MetaObject::signature(), exchange).await?;
         let metaobject = Arc::new(metaobject);
-        Ok(Self { peer, metaobject, service, object: ObjectId::MAIN, uid, counted: false, _keep: keep })
+        let (object, generation) = (ObjectId::MAIN, peer.generation());
+        Ok(Self { peer, metaobject, service, object, uid, counted: false, generation, _keep: keep })
     }
 
     /// Calls an action; `result` is its declared type.
@@ -73,6 +78,9 @@ impl RemoteObject {
             Ok(payload) => payload,
             Err(error) => return Call::failed(error),
         };
+        if self.is_gone() {
+            return Call::failed(gone());
+        }
         let (service, object) = (self.service, self.object);
         let (id, answer) = self.peer.call((service, object, action), payload, Flags::default());
         let state = Pending::Remote { peer: self.peer.clone(), service, object, id, answer };
@@ -87,7 +95,15 @@ impl RemoteObject {
 
     /// Posts what is encoded already.
     pub(crate) fn post_payload(&self, action: ActionId, payload: Payload) -> Result<()> {
+        if self.is_gone() {
+            return Err(gone());
+        }
         self.peer.post((self.service, self.object, action), payload)
+    }
+
+    /// Whether it was passed by a server that was restarted since: its ids may be another object's now.
+    fn is_gone(&self) -> bool {
+        self.object != ObjectId::MAIN && self.generation != self.peer.generation()
     }
 
     fn exchange(&self) -> Exchange {
@@ -95,9 +111,13 @@ impl RemoteObject {
     }
 }
 
+fn gone() -> Error {
+    Error::Closed("the object is gone: it was passed by a server that was restarted since; ask for it again".to_owned())
+}
+
 impl Drop for RemoteObject {
     fn drop(&mut self) {
-        if self.counted {
+        if self.counted && !self.is_gone() {
             let payload = Payload::from(Bytes::copy_from_slice(&self.service.0.to_le_bytes()));
             // If the connection is gone, so is the reference.
             let _ = self.peer.post((self.service, self.object, ActionId::TERMINATE), payload);
@@ -112,6 +132,15 @@ impl fmt::Debug for RemoteObject {
             .field("object", &self.object)
             .finish_non_exhaustive()
     }
+}
+
+/// Has the other side send a signal's events here.
+pub(crate) async fn subscribe(peer: &Arc<Peer>, (service, object, signal): SignalKey, link: Link) -> Result<u64> {
+    let exchange = Exchange::loopback();
+    let payload = exchange.encode(|encoder| (service.0, signal.0, link.0).encode(encoder))?;
+    let (id, answer) = peer.call((service, object, ActionId::REGISTER_EVENT), payload, Flags::default());
+    let state = Pending::Remote { peer: peer.clone(), service, object, id, answer };
+    Call::new(state, u64::signature(), exchange).await
 }
 
 /// One listener of one remote signal.
@@ -129,9 +158,7 @@ impl Subscription {
         let queue = Arc::new(EventQueue::new());
         let this = Self { remote: remote.clone(), action, queue };
         if let Some(link) = peer.add_route(key, &this.queue) {
-            let arguments = (remote.service.0, action.0, link.0);
-            let signature = u64::signature();
-            remote.start::<u64>(ActionId::REGISTER_EVENT, &signature, |encoder| arguments.encode(encoder)).await?;
+            subscribe(peer, key, link).await?;
         }
         Ok(this)
     }

@@ -9,53 +9,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyway_pipe::{
-    Carrier, ConnectionCap, ConnectionId, ConnectionPermit, Listener, QueueLimits, Sender, SocketOptions, TlsServer,
-};
-use keyway_session::{CapabilityMap, CloseReason, Connection, ServerAuthentication, ServerConfig};
+use keyway_pipe::{Carrier, ConnectionCap, ConnectionId, ConnectionPermit, Listener, Sender};
+use keyway_session::{CloseReason, Connection, ServerAuthentication, ServerConfig};
 use keyway_wire::Url;
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle};
 
 use crate::{
     Error, Result,
-    front::{Client, Guard},
+    front::{Client, FrontSettings, Guard},
     host::Host,
-    peer::{Peer, PeerHandler},
+    peer::Peer,
+    peer_handler::PeerHandler,
 };
 
 /// How connections are served.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct ServingSettings {
-    pub(crate) capabilities: CapabilityMap,
-    pub(crate) authentication_timeout: Duration,
-    pub(crate) unauthenticated_per_source: usize,
-    pub(crate) max_payload: u32,
-    pub(crate) queue: QueueLimits,
-    pub(crate) socket: SocketOptions,
-    pub(crate) tls: Option<TlsServer>,
+    pub(crate) front: FrontSettings,
     /// Who watches over the connections, where these are strangers'.
     pub(crate) guard: Option<Arc<dyn Guard>>,
 }
 
-impl Default for ServingSettings {
-    fn default() -> Self {
-        Self {
-            capabilities: CapabilityMap::from_environment(),
-            authentication_timeout: Duration::from_secs(10),
-            unauthenticated_per_source: 1024,
-            max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
-            queue: QueueLimits::default(),
-            socket: SocketOptions::from_environment(),
-            tls: None,
-            guard: None,
-        }
-    }
-}
-
 impl fmt::Debug for ServingSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServingSettings").field("max_payload", &self.max_payload).finish_non_exhaustive()
+        f.debug_struct("ServingSettings").field("front", &self.front).finish_non_exhaustive()
     }
 }
 
@@ -75,17 +53,20 @@ impl Serving {
         if !url.is_supported() {
             return Err(Error::Url(format!("cannot create TCP server from unrecognized scheme in URL '{url}'")));
         }
-        if url.is_tls() && !settings.tls.as_ref().is_some_and(|tls| !url.is_mutual_tls() || tls.verifies_clients()) {
+        if url.is_tls()
+            && !settings.front.tls.as_ref().is_some_and(|tls| !url.is_mutual_tls() || tls.verifies_clients())
+        {
             let needed = if url.is_mutual_tls() { "--cert, --key and --client-ca" } else { "--cert and --key" };
             return Err(Error::TlsSettings(format!(
                 "SSL certificates/key missing, the SSL configuration is incomplete; '{url}' needs {needed}"
             )));
         }
         let failed = |source| Error::Listen { url: url.to_string(), source: Arc::new(source) };
-        if let (true, Some(tls)) = (url.is_quic(), &settings.tls) {
+        if let (true, Some(tls)) = (url.is_quic(), &settings.front.tls) {
             return native::start(&url, tls, settings, host).await.map_err(failed);
         }
-        let listener = Listener::bind_with(&url, &settings.socket, settings.tls.as_ref()).await.map_err(failed)?;
+        let listener =
+            Listener::bind_with(&url, &settings.front.socket, settings.front.tls.as_ref()).await.map_err(failed)?;
         let (published, endpoints) = watch::channel(texts(&listener.endpoints().map_err(failed)?));
         let accepted = Arc::new(Mutex::new(HashMap::new()));
         let (settings, connections) = (settings.clone(), accepted.clone());
@@ -158,7 +139,7 @@ fn texts(urls: &[Url]) -> Vec<String> {
 }
 
 async fn accept(listener: &Listener, settings: ServingSettings, host: Arc<Host>, accepted: Accepted) {
-    let cap = ConnectionCap::new(settings.unauthenticated_per_source, usize::MAX);
+    let cap = ConnectionCap::new(settings.front.unauthenticated_per_source, usize::MAX);
     loop {
         // Errors of accept are the listener's to survive: it backs off and goes on.
         let carrier = listener.accept().await;
@@ -178,7 +159,7 @@ fn serve(
     accepted: &Accepted,
 ) {
     let address = carrier.peer().to_string();
-    let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
+    let (sender, driver) = keyway_pipe::pipe(carrier, settings.front.queue);
     let peer = Peer::new(sender.clone(), address.clone(), host.clone());
     let warden = match &settings.guard {
         Some(guard) => match guard.admit(&Client::new(peer.clone())) {
@@ -192,10 +173,10 @@ fn serve(
         _ => ServerAuthentication::None,
     };
     let config = ServerConfig {
-        capabilities: settings.capabilities.clone(),
+        capabilities: settings.front.capabilities.clone(),
         authentication,
-        authentication_timeout: settings.authentication_timeout,
-        max_payload: settings.max_payload,
+        authentication_timeout: settings.front.authentication_timeout,
+        max_payload: settings.front.max_payload,
         remote_endpoint: address,
         ..ServerConfig::default()
     };

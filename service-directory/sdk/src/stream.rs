@@ -23,7 +23,7 @@ use crate::{
 ///
 /// `T` is the tuple of parameters, or [`Value`](crate::Value) for whatever comes. The queue behind it is bounded: a
 /// listener that falls behind by 65,536 events or 64 MiB loses the oldest, and [`missed`](Self::missed) counts them.
-/// The stream ends when the object's connection does.
+/// The stream ends when the object's connection does; over QUIC, when the session does.
 pub struct SignalStream<T> {
     queue: Arc<EventQueue>,
     signature: Signature,
@@ -41,9 +41,16 @@ impl<T: QiValue> SignalStream<T> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// How many emissions were dropped because the listener was too slow.
+    /// How many emissions were dropped because the listener was too slow, or the connection was lost for longer than the server
+    /// keeps events (over QUIC).
     pub fn missed(&self) -> u64 {
         self.queue.missed()
+    }
+
+    /// How often the server was restarted while this was listened to (over QUIC, where a session outlives that): each time an
+    /// unknown number of emissions is missing, beside those that [`missed`](Self::missed) counts.
+    pub fn interruptions(&self) -> u32 {
+        self.queue.interruptions()
     }
 
     /// When the next event arrived, to be compared with those of other streams.

@@ -5,9 +5,10 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use keyway_session::CloseReason;
 use keyway_value::{ActionId, ObjectId, ServiceId};
-use keyway_wire::Frame;
+use keyway_wire::{Frame, native::Welcome};
 
 use crate::Sender;
 
@@ -47,6 +48,21 @@ pub trait Handler: Send {
     /// Events of a signal were dropped on their way here (over QUIC, by the overflow rule of the subscription): so many are missing
     /// before the next one.
     fn on_gap(&mut self, _signal: (ServiceId, ObjectId, ActionId), _missed: u64) {}
+
+    /// A client whose connection was lost has come back and shows this key. The key for the next time, if this one is right; the
+    /// session goes on then, and nothing of it is lost or repeated. Only where sessions are kept (over QUIC).
+    fn on_resuming(&mut self, _key: &[u8]) -> Option<Bytes> {
+        None
+    }
+
+    /// The client has the key that [`on_resuming`](Self::on_resuming) gave it: the one before is worthless from now on.
+    fn on_resumed(&mut self) {}
+
+    /// The server was reached again and knows nothing of the session any more: another one has begun. What was sent and not answered
+    /// may have had its effect or not. An error closes the pipe.
+    fn on_restarted(&mut self, _now: Instant, _welcome: &Welcome, _sender: &Sender) -> Result<(), CloseReason> {
+        Err(CloseReason::Remote)
+    }
 
     /// The pipe is closed. Called exactly once, whatever ends it, also when the driver is dropped.
     fn on_closed(&mut self, reason: CloseReason);

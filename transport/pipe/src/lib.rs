@@ -75,7 +75,8 @@ pub use handler::Handler;
 pub use listener::Listener;
 pub use outbox::{QueueLimits, SendError, slow_consumers_closed};
 pub use quic::{
-    QuicConnected, QuicDriver, QuicEndpoint, QuicError, QuicIncoming, QuicListener, QuicOptions, QuicRequest,
+    Dialogue, Keeping, MakeDialogue, QuicConnected, QuicDriver, QuicEndpoint, QuicError, QuicIncoming, QuicListener,
+    QuicOptions, QuicRequest, Said,
 };
 pub use rustls::pki_types::CertificateDer;
 pub use sender::{Cork, Sender};

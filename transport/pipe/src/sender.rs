@@ -163,6 +163,16 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// Gives the client a newer key to come back with. Only where its session is kept.
+    pub fn offer_key(&self, key: Bytes) -> Result<(), SendError> {
+        match &self.0 {
+            Way::Carrier(_) => Ok(()),
+            Way::Quic(lanes) => lanes.offer_key(key),
+        }
+    }
+}
+
 impl Drop for Cork<'_> {
     fn drop(&mut self) {
         if let Way::Carrier(outbox) = &self.0.0 {

@@ -29,7 +29,7 @@ mod close_reason;
 mod connection;
 pub mod errors;
 mod incoming_calls;
-pub mod resume;
+mod receipts;
 mod stats;
 mod subscriptions;
 mod trace;
@@ -44,6 +44,7 @@ pub use connection::{
     Input, ServerAuthentication, ServerAuthenticator, ServerConfig, UNAUTHENTICATED_MAX_PAYLOAD,
 };
 pub use incoming_calls::{IncomingCalls, IncomingKey};
+pub use receipts::{EventArrival, MAX_AHEAD, MAX_SIGNALS, Receipts, Series, SignalAddress, WrongNumber};
 pub use stats::{MethodStatistics, MinMaxSum, StatsTable};
 pub use subscriptions::Subscriptions;
 pub use trace::{EventTrace, TraceKind};

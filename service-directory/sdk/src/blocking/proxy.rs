@@ -90,6 +90,11 @@ impl<T: QiValue> SignalStream<T> {
     pub fn missed(&self) -> u64 {
         self.0.missed()
     }
+
+    /// How often an unknown number of emissions was lost. See [`SignalStream::interruptions`](crate::SignalStream::interruptions).
+    pub fn interruptions(&self) -> u32 {
+        self.0.interruptions()
+    }
 }
 
 impl<T: QiValue> Iterator for SignalStream<T> {

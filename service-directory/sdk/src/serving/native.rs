@@ -3,7 +3,8 @@
 use std::{io, sync::Arc, time::Duration};
 
 use keyway_pipe::{
-    ConnectionCap, ConnectionPermit, QuicError, QuicIncoming, QuicListener, QuicOptions, QuicRequest, TlsServer,
+    ConnectionCap, ConnectionPermit, Keeping, QuicError, QuicIncoming, QuicListener, QuicOptions, QuicRequest, Said,
+    TlsServer,
 };
 use keyway_session::{AuthMap, AuthOutcome, AuthRequest, CapabilityMap, CloseReason, Connection, errors};
 use keyway_value::Value;
@@ -17,9 +18,10 @@ use uuid::Uuid;
 
 use super::{AUTHENTICATION_VERSION, Accepted, Serving, ServingSettings, follow_interfaces, run, texts};
 use crate::{
-    front::{Client, Verdict, Warden},
+    front::{Client, Kept, RESUME_KEY, Verdict, Warden},
     host::Host,
-    peer::{Peer, PeerHandler},
+    peer::Peer,
+    peer_handler::PeerHandler,
 };
 
 pub(super) async fn start(
@@ -29,8 +31,9 @@ pub(super) async fn start(
     host: Arc<Host>,
 ) -> io::Result<Serving> {
     let mut options = QuicOptions::default();
-    options.handshake_timeout = settings.authentication_timeout;
-    options.ipv6 = settings.socket.ipv6;
+    options.handshake_timeout = settings.front.authentication_timeout;
+    options.ipv6 = settings.front.socket.ipv6;
+    options.dead_after = settings.front.quic_dead_after;
     let listener = QuicListener::bind(url, tls, options).await?;
     let is_wildcard = listener.local_address()?.ip().is_unspecified();
     let (published, endpoints) = watch::channel(texts(&listener.endpoints()?));
@@ -44,7 +47,7 @@ pub(super) async fn start(
 }
 
 async fn accept(listener: &QuicListener, settings: ServingSettings, host: Arc<Host>, accepted: Accepted) {
-    let cap = ConnectionCap::new(settings.unauthenticated_per_source, usize::MAX);
+    let cap = ConnectionCap::new(settings.front.unauthenticated_per_source, usize::MAX);
     let settings = Arc::new(settings);
     while let Some(incoming) = listener.accept().await {
         let Some(permit) = cap.admit(&incoming.peer()) else {
@@ -69,7 +72,7 @@ async fn serve(
     host: &Arc<Host>,
     accepted: &Accepted,
 ) -> Result<(), QuicError> {
-    let request = incoming.handshake(settings.queue).await?;
+    let request = incoming.handshake(settings.front.queue).await?;
     let announced = match CapabilityMap::decode(&request.hello().capabilities) {
         Ok(announced) => announced,
         Err(error) => {
@@ -78,6 +81,14 @@ async fn serve(
             return Err(QuicError::Protocol(text));
         }
     };
+    if let (Said::Resume(resume), Some(guard)) = (request.said(), &settings.guard)
+        && let Some(session) = guard.session_of(&resume.key)
+        && request.finds(&session)
+    {
+        // Its warden is there, and knows the key.
+        request.rejoin(&session);
+        return Ok(());
+    }
     let sender = request.sender().clone();
     let peer = Peer::new(sender.clone(), request.peer().to_string(), host.clone());
     let mut warden = match &settings.guard {
@@ -90,16 +101,21 @@ async fn serve(
         }
         None => None,
     };
-    let own = settings.capabilities.clone();
+    let own = settings.front.capabilities.clone();
     let welcomed = async {
         let request = match (&settings.guard, &mut warden) {
             (Some(guard), Some(warden)) if guard.authenticates() => judged(request, &mut **warden, settings).await?,
             _ => request,
         };
-        request.welcome(Uuid::new_v4().into_bytes(), own.encode().into_bytes()).await
+        let name = Uuid::new_v4().into_bytes();
+        let Kept { time, events, bytes } = settings.front.kept;
+        let key = warden.as_mut().and_then(|warden| warden.resume_key(name));
+        let keeping = key.map(|key| Keeping { time, events, bytes, key: key.into() });
+        let driver = request.welcome(name, own.encode().into_bytes(), keeping).await?;
+        Ok::<_, QuicError>((driver, name))
     };
-    let driver = match welcomed.await {
-        Ok(driver) => driver,
+    let (driver, name) = match welcomed.await {
+        Ok(welcomed) => welcomed,
         Err(error) => {
             let reason = CloseReason::Refused(error.to_string());
             peer.close(reason.clone());
@@ -109,10 +125,10 @@ async fn serve(
             return Err(error);
         }
     };
-    let connection = Connection::opened(true, own, &announced, settings.max_payload);
+    let connection = Connection::opened(true, own, &announced, settings.front.max_payload);
     let handler = PeerHandler::new(connection, peer.clone(), Some(permit));
     let handler = match warden {
-        Some(warden) => handler.guarded(warden),
+        Some(warden) => handler.guarded(warden).named(name),
         None => handler,
     };
     run(sender, &peer, host, accepted, driver.run(handler.opened_already()));
@@ -125,11 +141,11 @@ async fn judged(
     warden: &mut dyn Warden,
     settings: &ServingSettings,
 ) -> Result<QuicRequest, QuicError> {
-    let deadline = tokio::time::Instant::now() + settings.authentication_timeout;
+    let deadline = tokio::time::Instant::now() + settings.front.authentication_timeout;
     let mut request = request;
     loop {
         let verdict: Arc<Mutex<Option<AuthOutcome>>> = Arc::default();
-        let data = words(request.proof(), &request.peer().to_string());
+        let data = words(request.said(), &request.peer().to_string());
         warden.judge(AuthRequest { data }, Verdict::new(verdict.clone(), request.sender().clone()));
         let decided = async {
             loop {
@@ -144,6 +160,10 @@ async fn judged(
         match tokio::time::timeout_at(deadline, decided).await {
             Ok(AuthOutcome::Done(_)) => return Ok(request),
             Ok(AuthOutcome::Continue(asked)) => request = request.challenge(challenge(&asked)).await?,
+            // It may still show what it has shown the first time.
+            Ok(AuthOutcome::Failed { reason }) if matches!(request.said(), Said::Resume(_)) => {
+                request = request.challenge(reason).await?;
+            }
             Ok(AuthOutcome::Failed { reason }) => {
                 tokio::time::sleep(FAILURE_DELAY).await;
                 let text = refusal(&reason);
@@ -159,16 +179,19 @@ async fn judged(
 }
 
 /// A proof in the words of the dialogue between qi peers (spec 5.4); where the client is, is ours to say.
-fn words(proof: &Proof, remote_endpoint: &str) -> AuthMap {
+fn words(said: &Said, remote_endpoint: &str) -> AuthMap {
     let mut words = AuthMap::from([("remoteEndpoint".to_owned(), Value::from(remote_endpoint))]);
     let mut say = |name: &str, text: &str| _ = words.insert(name.to_owned(), Value::from(text));
-    match proof {
-        Proof::User { user, token } => {
+    match said {
+        Said::Proof(Proof::User { user, token }) => {
             say("user", user);
             say("token", token.expose());
         }
-        Proof::Token(token) => say("token", token.expose()),
-        _ => {}
+        Said::Proof(Proof::Token(token)) => say("token", token.expose()),
+        Said::Proof(_) => {}
+        Said::Resume(resume) => {
+            words.insert(RESUME_KEY.to_owned(), Value::Raw(resume.key.clone()));
+        }
     }
     words
 }

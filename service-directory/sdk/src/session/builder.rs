@@ -17,13 +17,8 @@ use uuid::Uuid;
 
 use super::{DirectoryLink, Inner, ServiceEvents, Session, native};
 use crate::{
-    Error, Result,
-    directory::DirectoryState,
-    host::Host,
-    peer::{Peer, PeerHandler},
-    proxy::Proxy,
-    remote_object::RemoteObject,
-    serving::ServingSettings,
+    Error, Result, directory::DirectoryState, front::FrontSettings, host::Host, peer::Peer, peer_handler::PeerHandler,
+    proxy::Proxy, remote_object::RemoteObject, serving::ServingSettings,
 };
 
 /// Makes a new authenticator for each connection.
@@ -79,14 +74,15 @@ impl Settings {
 
     /// How the session's own listeners serve.
     pub(super) fn serving(&self) -> ServingSettings {
-        ServingSettings {
+        let front = FrontSettings {
             capabilities: self.capabilities.clone(),
             max_payload: self.max_payload,
             queue: self.queue,
             socket: self.socket.clone(),
             tls: self.listener_tls.clone(),
-            ..ServingSettings::default()
-        }
+            ..FrontSettings::default()
+        };
+        ServingSettings { front, guard: None }
     }
 }
 
@@ -288,12 +284,23 @@ async fn within<T>(settings: &Settings, url: &Url, work: impl Future<Output = Re
     }
 }
 
-/// Follows the directory: services that leave take their proxies along, and its connection's end is the session's.
+/// Follows the directory: services that leave take their proxies along, and its connection's end is the session's. When the
+/// directory has begun anew behind a session that goes on, so does the session.
 async fn follow(session: std::sync::Weak<Inner>, peer: Arc<Peer>, mut events: ServiceEvents) {
-    while let Some(event) = events.next().await {
-        let Some(session) = session.upgrade() else { return };
-        if !event.added {
-            session.service_removed(event.id, &event.name);
+    let mut restarts = peer.restarts();
+    loop {
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event else { break };
+                let Some(session) = session.upgrade() else { return };
+                if !event.added {
+                    session.service_removed(event.id, &event.name);
+                }
+            }
+            Ok(()) = restarts.changed() => {
+                let Some(session) = session.upgrade() else { return };
+                tokio::spawn(Session(session).recover(peer.clone()));
+            }
         }
     }
     let reason = peer.closed().await;

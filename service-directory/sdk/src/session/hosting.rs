@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use keyway_value::{ObjectUid, QiString, ServiceId, ServiceInfo};
 use tokio::sync::watch;
 
-use super::{DirectoryLink, Inner, Session};
+use super::{DirectoryLink, Inner, Registered, Session};
 use crate::{Error, Result, machine_id::machine_id, object::Object, serving::Serving};
 
 impl Session {
@@ -57,7 +57,7 @@ impl Session {
     /// Makes an object what is called under a reserved id.
     pub fn offer(&self, id: ServiceId, name: &str, object: Object) {
         self.0.host.bind(id, object.clone());
-        self.0.registered.lock().insert(id, (name.to_owned(), object));
+        self.0.registered.lock().insert(id, Registered { name: name.to_owned(), object, id });
     }
 
     /// Shows a reserved service to everybody: the second step of a registration.
@@ -70,8 +70,9 @@ impl Session {
         if !self.is_connected() {
             return Err(Error::NotConnected);
         }
-        self.directory()?.call::<()>("unregisterService", (id.0,)).await?;
-        self.0.host.unbind(id);
+        let now = self.0.registered.lock().get(&id).map_or(id, |registered| registered.id);
+        self.directory()?.call::<()>("unregisterService", (now.0,)).await?;
+        self.0.host.unbind(now);
         self.0.registered.lock().remove(&id);
         Ok(())
     }
@@ -80,7 +81,8 @@ impl Session {
     async fn publish_endpoints(&self) -> Result<()> {
         let first = {
             let registered = self.0.registered.lock();
-            registered.iter().next().map(|(id, (name, object))| self.info(*id, name, Some(object.uid())))
+            let own = registered.values().next();
+            own.map(|own| self.info(own.id, &own.name, Some(own.object.uid())))
         };
         match first {
             Some(info) if matches!(self.0.link, DirectoryLink::Remote { .. }) => {

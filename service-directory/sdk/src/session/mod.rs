@@ -4,6 +4,7 @@ mod builder;
 mod connections;
 mod hosting;
 mod native;
+mod recovery;
 
 use std::{
     collections::HashMap,
@@ -58,8 +59,18 @@ struct Inner {
     /// Held while connecting, so that concurrent requests share one connection.
     connecting: tokio::sync::Mutex<()>,
     proxies: Mutex<HashMap<String, Weak<RemoteObject>>>,
-    registered: Mutex<HashMap<ServiceId, (String, Object)>>,
+    /// By the id that the program was given.
+    registered: Mutex<HashMap<ServiceId, Registered>>,
     closed: watch::Sender<Option<String>>,
+}
+
+/// A service of this program.
+#[derive(Clone)]
+struct Registered {
+    name: String,
+    object: Object,
+    /// Its id at the directory, which gives others when it is restarted.
+    id: ServiceId,
 }
 
 /// How the directory is reached.
@@ -257,7 +268,7 @@ impl Session {
 
     fn own(&self, name: &str) -> Option<Object> {
         let registered = self.0.registered.lock();
-        registered.values().find(|(own, _)| own == name).map(|(_, object)| object.clone())
+        registered.values().find(|own| own.name == name).map(|own| own.object.clone())
     }
 
     fn cached(&self, name: &str) -> Option<Arc<RemoteObject>> {

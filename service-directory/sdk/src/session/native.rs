@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use keyway_pipe::{QuicConnected, QuicEndpoint, QuicError, QuicOptions};
+use keyway_pipe::{Dialogue, MakeDialogue, QuicConnected, QuicEndpoint, QuicError, QuicOptions};
 use keyway_session::{AuthMap, CapabilityMap, ClientAuthenticator, Connection};
 use keyway_value::Value;
 use keyway_wire::{
@@ -11,11 +11,7 @@ use keyway_wire::{
 };
 
 use super::builder::{Settings, connect_error};
-use crate::{
-    Error, Result,
-    host::Host,
-    peer::{Peer, PeerHandler},
-};
+use crate::{Error, Result, host::Host, peer::Peer, peer_handler::PeerHandler};
 
 /// Connects and authenticates.
 pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Result<Arc<Peer>> {
@@ -31,14 +27,16 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
             QuicEndpoint::new(options).map_err(|error| connect_error(url, error))?
         }
     };
-    let mut authenticator = settings.authenticator.as_ref().map(|make| make());
-    let proof = match &mut authenticator {
-        Some(authenticator) => proof(&authenticator.initial()).map_err(Error::Closed)?,
-        None => Proof::Nothing,
+    let who: MakeDialogue = match settings.authenticator.clone() {
+        Some(make) => {
+            // What cannot be said is better known before anything is.
+            proof(&make().initial()).map_err(Error::Closed)?;
+            Arc::new(move || dialogue(make()))
+        }
+        None => Arc::new(|| Box::new(|asked| asked.is_none().then_some(Proof::Nothing))),
     };
     let own = settings.capabilities.clone();
-    let answer = |text: &str| next_proof(authenticator.as_deref_mut()?, text);
-    let connected = endpoint.connect(url, tls, own.encode().into_bytes(), proof, answer, settings.queue).await;
+    let connected = endpoint.connect(url, tls, own.encode().into_bytes(), who, settings.queue).await;
     let QuicConnected { sender, driver, welcome } = connected.map_err(|error| failure(url, name, error))?;
     let announced = CapabilityMap::decode(&welcome.capabilities)?;
     let peer = Peer::new(sender, url.to_string(), host.clone());
@@ -48,9 +46,17 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
     Ok(peer)
 }
 
-fn next_proof(authenticator: &mut dyn ClientAuthenticator, challenge: &str) -> Option<Proof> {
-    let asked = AuthMap::from([("challenge".to_owned(), Value::from(challenge))]);
-    proof(&authenticator.next(asked).ok()?).ok()
+fn dialogue(mut authenticator: Box<dyn ClientAuthenticator>) -> Dialogue {
+    Box::new(move |asked| {
+        let words = match asked {
+            None => authenticator.initial(),
+            Some(text) => {
+                let asked = AuthMap::from([("challenge".to_owned(), Value::from(text))]);
+                authenticator.next(asked).ok()?
+            }
+        };
+        proof(&words).ok()
+    })
 }
 
 /// The words of an authenticator that the native protocol knows: a user and a token, or a token.

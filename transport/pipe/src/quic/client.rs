@@ -4,20 +4,39 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use keyway_wire::{
     Url,
-    native::{CloseCode, Control, Hello, Proof, VERSION, Welcome},
+    native::{CloseCode, Control, Held, Hello, Proof, Resume, VERSION, Welcome},
 };
 use quinn::crypto::rustls::QuicClientConfig;
 
-use super::{Lanes, QuicDriver, QuicError, QuicOptions, control_io::ControlIo, error::close, runtime, udp_socket};
+use super::{
+    Lanes, QuicDriver, QuicError, QuicOptions,
+    comeback::{Comeback, Dialer, How, Reached},
+    control_io::ControlIo,
+    error::close,
+    kept::Window,
+    runtime, udp_socket,
+};
 use crate::{QueueLimits, Sender, TlsClient, TlsError, resolve::addresses};
 
 /// Answers of a client to challenges.
 const MAX_STEPS: u32 = 16;
+
+/// Who a client is: its first proof for `None`, another for every challenge; `None` if it has no more to say.
+pub type Dialogue = Box<dyn FnMut(Option<&str>) -> Option<Proof> + Send>;
+/// Makes a dialogue for each connection.
+pub type MakeDialogue = Arc<dyn Fn() -> Dialogue + Send + Sync>;
+
+/// A client that comes back.
+pub(super) struct Arrival {
+    pub(super) key: Bytes,
+    pub(super) held: Held,
+}
 
 /// A UDP socket from which any number of QUIC connections are made. Cheap to clone. Within a tokio runtime.
 #[derive(Clone)]
@@ -45,18 +64,51 @@ impl QuicEndpoint {
         Ok(Self { endpoint, options })
     }
 
-    /// Connects to `quic://host:port` and says who this is. `answer` gives other proofs when the server challenges this one.
+    /// Connects to `quic://host:port` and says who this is.
     ///
-    /// There is no time-out but the one of QUIC, `dead_after`; a caller with less patience wraps the future.
+    /// There is no time-out but the one of QUIC, `dead_after`; a caller with less patience wraps the future. If the server keeps
+    /// sessions, the connection that is lost later is made again by the driver, and the session goes on.
     pub async fn connect(
         &self,
         url: &Url,
         tls: &TlsClient,
         capabilities: Bytes,
-        proof: Proof,
-        answer: impl FnMut(&str) -> Option<Proof>,
+        dialogue: MakeDialogue,
         limits: QueueLimits,
     ) -> Result<QuicConnected, QuicError> {
+        let Reached { connection, control, how } = self.reach(url, tls, &capabilities, &dialogue, None).await?;
+        let How::Anew(welcome) = how else {
+            return Err(QuicError::Protocol("the server goes on with a session that never began".to_owned()));
+        };
+        let lanes = Arc::new(Lanes::new(connection.clone(), limits));
+        let comeback = match &welcome.kept {
+            Some(kept) => {
+                lanes.keep(Window::of_client(limits));
+                Comeback::Dials(Box::new(Dialer {
+                    endpoint: self.clone(),
+                    url: url.clone(),
+                    tls: tls.clone(),
+                    capabilities,
+                    dialogue,
+                    key: kept.key.clone(),
+                    kept_for: Duration::from_secs(kept.seconds.into()),
+                }))
+            }
+            None => Comeback::Never,
+        };
+        let sender = Sender::over_quic(lanes.clone());
+        Ok(QuicConnected { sender, driver: QuicDriver::new(lanes, connection, control, comeback), welcome })
+    }
+
+    /// A connection whose handshake is done, to go on with a session or to begin one.
+    pub(super) async fn reach(
+        &self,
+        url: &Url,
+        tls: &TlsClient,
+        capabilities: &Bytes,
+        dialogue: &MakeDialogue,
+        arrival: Option<Arrival>,
+    ) -> Result<Reached, QuicError> {
         let (Some(host), Some(port)) = (url.host.as_deref(), url.port) else {
             let text = format!("'{url}' is no quic://host:port");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
@@ -64,13 +116,9 @@ impl QuicEndpoint {
         let connection = self.dial(host, port, tls).await?;
         let opened = connection.open_bi().await.map_err(|lost| QuicError::of_connecting(host, lost))?;
         let mut control = ControlIo::new(opened);
-        match introduce(&mut control, capabilities, proof, answer).await {
-            Ok(welcome) => {
-                let control = (control.send, control.receive, control.decoder);
-                let lanes = Arc::new(Lanes::new(connection, limits));
-                let sender = Sender::over_quic(lanes.clone());
-                Ok(QuicConnected { sender, driver: QuicDriver::new(lanes, control), welcome })
-            }
+        let hello = Hello { version: VERSION, capabilities: capabilities.clone(), resumes: true };
+        match introduce(&mut control, hello, &mut dialogue(), arrival).await {
+            Ok(how) => Ok(Reached { connection, control, how }),
             Err(error) => {
                 // A server that does not like the client's certificate says so when the client believes to be connected.
                 let lost = connection.close_reason();
@@ -118,22 +166,31 @@ impl fmt::Debug for QuicEndpoint {
 
 async fn introduce(
     control: &mut ControlIo,
-    capabilities: Bytes,
-    proof: Proof,
-    mut answer: impl FnMut(&str) -> Option<Proof>,
-) -> Result<Welcome, QuicError> {
-    let hello = Hello { version: VERSION, capabilities };
-    control.send(&[Control::Hello(hello), Control::Authenticate(proof)]).await?;
+    hello: Hello,
+    dialogue: &mut Dialogue,
+    arrival: Option<Arrival>,
+) -> Result<How, QuicError> {
+    let first = match arrival {
+        Some(Arrival { key, held }) => Control::Resume(Resume { key, held }),
+        None => Control::Authenticate(dialogue(None).unwrap_or(Proof::Nothing)),
+    };
+    let mut is_said = matches!(first, Control::Authenticate(_));
+    control.send(&[Control::Hello(hello), first]).await?;
     for _ in 0..MAX_STEPS {
         match control.next().await? {
-            Control::Welcome(welcome) if welcome.version == VERSION => return Ok(welcome),
+            Control::Welcome(welcome) if welcome.version == VERSION => return Ok(How::Anew(welcome)),
             Control::Welcome(welcome) => {
                 return Err(QuicError::Protocol(format!("the server speaks version {}", welcome.version)));
             }
-            Control::Challenge { text } => match answer(&text) {
-                Some(proof) => control.send(&[Control::Authenticate(proof)]).await?,
-                None => return Err(QuicError::Challenged(text)),
-            },
+            Control::Resumed { held, key } if !is_said => return Ok(How::Resumed(held, key)),
+            // Asked for after a key that is not believed: the first proof is still to be shown.
+            Control::Challenge { text } => {
+                let asked = std::mem::replace(&mut is_said, true).then_some(text.as_str());
+                match dialogue(asked) {
+                    Some(proof) => control.send(&[Control::Authenticate(proof)]).await?,
+                    None => return Err(QuicError::Challenged(text)),
+                }
+            }
             other => return Err(QuicError::Protocol(format!("in the handshake the server said {other:?}"))),
         }
     }

@@ -1,43 +1,80 @@
-//! The task of a QUIC connection, and those it starts.
+//! The task of a session over QUIC, and those it starts.
 
-use std::{fmt, future::Future, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use keyway_session::CloseReason;
-use keyway_wire::native::ControlDecoder;
-use quinn::{RecvStream, SendStream};
+use quinn::{ConnectionError, Side};
 use tokio::task::JoinSet;
 
 use super::{
-    error::{close, close_code, reason_of},
+    comeback::{Comeback, Comer, Dialer, How, Reached, is_lost},
+    control_io::ControlIo,
+    error::{close, close_code, miscounted, reason_of},
     lanes::Lanes,
+    open_windows,
     reader::{Shared, read_control, read_frames},
     writer::write,
 };
 use crate::{Handler, Sender};
 
-/// The reading half of a QUIC connection, which also writes what senders queue.
+/// The reading half of a session over QUIC, which also writes what senders queue.
 pub struct QuicDriver {
     lanes: Arc<Lanes>,
     sender: Sender,
-    control: (SendStream, RecvStream, ControlDecoder),
+    connection: quinn::Connection,
+    control: ControlIo,
+    comeback: Comeback,
 }
 
 impl QuicDriver {
     /// For a connection whose handshake is done.
-    pub(super) fn new(lanes: Arc<Lanes>, control: (SendStream, RecvStream, ControlDecoder)) -> Self {
-        Self { sender: Sender::over_quic(lanes.clone()), lanes, control }
+    pub(super) fn new(
+        lanes: Arc<Lanes>,
+        connection: quinn::Connection,
+        control: ControlIo,
+        comeback: Comeback,
+    ) -> Self {
+        Self { sender: Sender::over_quic(lanes.clone()), lanes, connection, control, comeback }
     }
 
-    /// Pumps frames and time through `handler` until the connection closes.
+    /// Pumps frames and time through `handler` until the session is over: with its connection, or where sessions are kept, when the
+    /// other side does not come back in time.
     ///
     /// The future is to be spawned. It starts a task for each stream, which end with it. Dropping it closes the connection, and the
     /// handler hears of it.
     pub fn run<H: Handler + 'static>(self, handler: H) -> impl Future<Output = ()> + Send {
-        let Self { lanes, sender, control } = self;
-        let shared = Arc::new(Shared { handler: handler.into(), lanes, sender });
+        let Self { lanes, sender, connection, control, mut comeback } = self;
+        let shared = Arc::new(Shared {
+            handler: handler.into(),
+            lanes,
+            sender,
+            receipts: Default::default(),
+            key: Default::default(),
+            is_key_under_way: false.into(),
+        });
         let mut ending = Ending { shared, finished: false };
         async move {
-            let reason = drive(&ending.shared, control).await;
+            let shared = ending.shared.clone();
+            let (mut connection, mut control) = (connection, control);
+            let reason = loop {
+                let lost = match drive(&shared, &connection, control).await {
+                    Ended::Over(reason) => break reason,
+                    Ended::Lost(reason) => reason,
+                };
+                // One that is not dead yet hears where its client is.
+                close(&connection, keyway_wire::native::CloseCode::REPLACED, "the session goes on elsewhere");
+                shared.lanes.park();
+                tracing::debug!(peer = %shared.lanes.peer(), reason = %lost, "connection lost; the session waits");
+                match come_back(&shared, &mut comeback, lost).await {
+                    Ok(next) => (connection, control) = next,
+                    Err(reason) => break reason,
+                }
+            };
             ending.finish(reason);
         }
     }
@@ -45,7 +82,10 @@ impl QuicDriver {
 
 impl fmt::Debug for QuicDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QuicDriver").field("sender", &self.sender).finish_non_exhaustive()
+        f.debug_struct("QuicDriver")
+            .field("sender", &self.sender)
+            .field("comeback", &self.comeback)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,10 +102,11 @@ impl<H: Handler> Ending<H> {
         }
         let Shared { handler, lanes, .. } = &*self.shared;
         lanes.refuse();
-        let (code, text) = (close_code(&reason), reason.to_string());
+        let connection = lanes.connection();
+        let (code, text) = (close_code(&reason, connection.side() == Side::Server), reason.to_string());
         // First: a peer that sees the end and comes back at once finds free what it held.
         handler.lock().on_closed(reason);
-        close(&lanes.connection, code, &text);
+        close(&connection, code, &text);
     }
 }
 
@@ -76,46 +117,46 @@ impl<H: Handler> Drop for Ending<H> {
     }
 }
 
-/// Runs the connection, and says why it ended.
+/// How a connection ended.
+enum Ended {
+    /// And the session with it.
+    Over(CloseReason),
+    /// The session may go on over another.
+    Lost(CloseReason),
+}
+
+/// Runs one connection, and says why it ended.
 async fn drive<H: Handler + 'static>(
     shared: &Arc<Shared<H>>,
-    (send, receive, decoder): (SendStream, RecvStream, ControlDecoder),
-) -> CloseReason {
+    connection: &quinn::Connection,
+    control: ControlIo,
+) -> Ended {
+    let ControlIo { send, receive, decoder } = control;
     let lanes = &shared.lanes;
     let (mut readers, mut writers) = (JoinSet::new(), JoinSet::new());
     readers.spawn(read_control(shared.clone(), receive, decoder));
-    writers.spawn(write(lanes.clone(), lanes.control.clone(), Some(send)));
+    writers.spawn(write(lanes.clone(), connection.clone(), lanes.control.clone(), Some(send)));
     loop {
         for lane in lanes.take_fresh() {
-            writers.spawn(write(lanes.clone(), lane, None));
+            writers.spawn(write(lanes.clone(), connection.clone(), lane, None));
         }
         if let Some(reason) = lanes.take_reason() {
             readers.abort_all();
             if !matches!(reason, CloseReason::SlowConsumer) {
-                write_rest(lanes, &mut writers).await;
+                write_rest(lanes, connection, &mut writers).await;
             }
-            return reason;
+            return Ended::Over(reason);
         }
-        let timeout = shared.handler.lock().poll_timeout();
-        let alarm = async {
-            match timeout {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
+        if lanes.has_comer() {
+            // Its connection is dead, though nobody has noticed here.
+            readers.shutdown().await;
+            writers.shutdown().await;
+            return Ended::Lost(CloseReason::Remote);
+        }
         tokio::select! {
-            stream = lanes.connection.accept_uni() => match stream {
+            stream = connection.accept_uni() => match stream {
                 Ok(stream) => _ = readers.spawn(read_frames(shared.clone(), stream)),
-                Err(error) => {
-                    lanes.refuse();
-                    // What had arrived before is still handed over.
-                    while let Some(ended) = readers.join_next().await {
-                        if let Ok(Err(reason)) = ended {
-                            return reason;
-                        }
-                    }
-                    return reason_of(error);
-                }
+                Err(error) => return lost(shared, error, readers, writers).await,
             },
             Some(ended) = readers.join_next() => match ended {
                 Ok(Ok(())) => {}
@@ -125,23 +166,186 @@ async fn drive<H: Handler + 'static>(
             },
             Some(_) = writers.join_next() => {}
             () = lanes.driver.notified() => {}
-            () = alarm => {
-                let outcome = shared.handler.lock().on_timeout(Instant::now(), &shared.sender);
-                if let Err(reason) = outcome {
-                    lanes.close(reason);
+            () = alarm(shared) => shared.ring(),
+        }
+    }
+}
+
+/// The connection is gone: what had arrived before is still handed over.
+async fn lost<H: Handler + 'static>(
+    shared: &Arc<Shared<H>>,
+    error: ConnectionError,
+    mut readers: JoinSet<Result<(), CloseReason>>,
+    mut writers: JoinSet<()>,
+) -> Ended {
+    let may_come_back = shared.lanes.keeps() && is_lost(&error);
+    if !may_come_back {
+        shared.lanes.refuse();
+    }
+    while let Some(ended) = readers.join_next().await {
+        if let Ok(Err(reason)) = ended {
+            return Ended::Over(reason);
+        }
+    }
+    writers.shutdown().await;
+    let reason = reason_of(error);
+    if may_come_back { Ended::Lost(reason) } else { Ended::Over(reason) }
+}
+
+/// Waits for the other side, or for the end of the session.
+async fn come_back<H: Handler + 'static>(
+    shared: &Arc<Shared<H>>,
+    comeback: &mut Comeback,
+    lost: CloseReason,
+) -> Result<(quinn::Connection, ControlIo), CloseReason> {
+    match comeback {
+        Comeback::Never => Err(lost),
+        Comeback::Waits(limit) => {
+            let comer = async {
+                loop {
+                    if let Some(comer) = shared.lanes.take_comer() {
+                        match admit(shared, comer).await {
+                            Some(admitted) => return Ok(admitted),
+                            None => continue,
+                        }
+                    }
+                    shared.lanes.driver.notified().await;
+                    if let Some(reason) = shared.lanes.take_reason() {
+                        return Err(reason);
+                    }
                 }
+            };
+            meanwhile(shared, tokio::time::timeout(*limit, comer)).await.unwrap_or(Err(lost))
+        }
+        Comeback::Dials(dialer) => {
+            if let Some(key) = shared.key.lock().take() {
+                dialer.key = key;
             }
+            let held = shared.receipts.lock().held();
+            let closed = async {
+                loop {
+                    shared.lanes.driver.notified().await;
+                    if let Some(reason) = shared.lanes.take_reason() {
+                        return reason;
+                    }
+                }
+            };
+            let reached = async {
+                tokio::select! {
+                    reached = dialer.call(held) => reached.map_err(|error| {
+                        tracing::debug!(%error, "the session is given up");
+                        lost
+                    }),
+                    reason = closed => Err(reason),
+                }
+            };
+            let reached = meanwhile(shared, reached).await?;
+            go_on(shared, dialer, reached)
+        }
+    }
+}
+
+/// Does something while the handler has its time.
+async fn meanwhile<H: Handler, T>(shared: &Arc<Shared<H>>, doing: impl Future<Output = T>) -> T {
+    let mut doing = std::pin::pin!(doing);
+    loop {
+        // Looked at again now and then: what changes the handler's time may wake whoever is waited for instead.
+        let alarm = tokio::time::timeout(LOOKING, alarm(shared));
+        tokio::select! {
+            done = &mut doing => return done,
+            _ = alarm => shared.ring(),
+        }
+    }
+}
+
+/// A client has come back to this server.
+async fn admit<H: Handler>(shared: &Arc<Shared<H>>, comer: Comer) -> Option<(quinn::Connection, ControlIo)> {
+    let Some(key) = shared.handler.lock().on_resuming(&comer.key) else {
+        comer.refuse("the resume key is not the session's last one; authenticate anew");
+        return None;
+    };
+    let Comer { connection, mut control, held, .. } = comer;
+    open_windows(&connection);
+    let resumed = keyway_wire::native::Control::Resumed { held: shared.receipts.lock().held(), key };
+    // A client that is gone again comes again.
+    let said = tokio::time::timeout(SAYING, control.send(&[resumed])).await;
+    if !matches!(said, Ok(Ok(()))) {
+        return None;
+    }
+    if let Err(error) = shared.lanes.resume(connection.clone(), &held) {
+        close(&connection, keyway_wire::native::CloseCode::PROTOCOL, &error.to_string());
+        shared.lanes.park();
+        return None;
+    }
+    shared.is_key_under_way.store(true, std::sync::atomic::Ordering::Relaxed);
+    Some((connection, control))
+}
+
+/// This client has reached its server again.
+fn go_on<H: Handler>(
+    shared: &Arc<Shared<H>>,
+    dialer: &mut Dialer,
+    reached: Reached,
+) -> Result<(quinn::Connection, ControlIo), CloseReason> {
+    let Reached { connection, control, how } = reached;
+    let lanes = &shared.lanes;
+    match how {
+        How::Resumed(held, key) => {
+            dialer.key = key;
+            lanes.resume(connection.clone(), &held).map_err(miscounted)?;
+            // So that the server knows that the key has arrived.
+            lanes.acknowledge(shared.receipts.lock().held());
+        }
+        How::Anew(welcome) => {
+            let kept = welcome.kept.clone();
+            lanes.begin_anew(connection.clone());
+            *shared.receipts.lock() = Default::default();
+            if let Some(kept) = kept {
+                dialer.key = kept.key;
+                lanes.keep(super::kept::Window::of_client(lanes.limits()));
+            }
+            shared.handler.lock().on_restarted(Instant::now(), &welcome, &shared.sender)?;
+        }
+    }
+    Ok((connection, control))
+}
+
+/// When handler or receipts want to be asked.
+async fn alarm<H: Handler>(shared: &Shared<H>) {
+    let timeout = shared.handler.lock().poll_timeout();
+    let due = if shared.lanes.keeps() { shared.receipts.lock().poll_timeout() } else { None };
+    match [timeout, due].into_iter().flatten().min() {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<H: Handler> Shared<H> {
+    /// Their time has come.
+    fn ring(&self) {
+        let now = Instant::now();
+        self.acknowledge(now);
+        let mut handler = self.handler.lock();
+        if handler.poll_timeout().is_some_and(|at| at <= now)
+            && let Err(reason) = handler.on_timeout(now, &self.sender)
+        {
+            self.lanes.close(reason);
         }
     }
 }
 
 /// Writes what was sent before the end, for no longer than the limit.
-async fn write_rest(lanes: &Arc<Lanes>, writers: &mut JoinSet<()>) {
+async fn write_rest(lanes: &Arc<Lanes>, connection: &quinn::Connection, writers: &mut JoinSet<()>) {
     for lane in lanes.take_fresh() {
-        writers.spawn(write(lanes.clone(), lane, None));
+        writers.spawn(write(lanes.clone(), connection.clone(), lane, None));
     }
     lanes.end();
     let all = async { while writers.join_next().await.is_some() {} };
     // What the peer has not taken by then it does not get.
     let _ = tokio::time::timeout(lanes.limits().linger, all).await;
 }
+
+/// How often a session without a connection looks at its handler's time.
+const LOOKING: Duration = Duration::from_secs(1);
+/// How long telling a client that its session goes on may take.
+const SAYING: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use keyway_session::CloseReason;
+use keyway_session::{CloseReason, WrongNumber};
 use keyway_wire::{
     FrameError,
     native::{CloseCode, NativeError},
@@ -109,9 +109,16 @@ pub(super) fn violation(error: NativeError) -> CloseReason {
     }
 }
 
+/// What numbers that cannot be mean.
+pub(super) fn miscounted(error: WrongNumber) -> CloseReason {
+    CloseReason::Protocol(error.to_string())
+}
+
 /// How the other end is told of a reason.
-pub(super) fn close_code(reason: &CloseReason) -> CloseCode {
+pub(super) fn close_code(reason: &CloseReason, is_server: bool) -> CloseCode {
     match reason {
+        // A server that ends a session of its own accord is being stopped, or wants the client to come again.
+        CloseReason::Local if is_server => CloseCode::GOING_AWAY,
         CloseReason::AuthenticationTimeout => CloseCode::TIMEOUT,
         CloseReason::Frame(FrameError::PayloadTooLarge { .. }) => CloseCode::TOO_LARGE,
         CloseReason::Frame(_) | CloseReason::Protocol(_) | CloseReason::InvalidAuthenticationState => {

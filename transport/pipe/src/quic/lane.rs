@@ -1,23 +1,41 @@
-//! What waits for one stream.
+//! What waits for one stream, and what was written to it and is kept until the peer has it.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use bytes::{Bytes, BytesMut};
 use keyway_wire::{
-    Frame, Header,
-    native::{NativeHeader, Overflow, StreamKind},
+    Frame,
+    native::{Overflow, StreamKind},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// Payloads from this size on are handed to the stream as they are; smaller ones are copied behind their header.
-const LINKED: usize = 16 * 1024;
+use super::kept::{Encoded, Waiting, Window};
+
 /// What a writer takes at once, about.
 const BATCH: usize = 64 * 1024;
-/// What waits under [`Overflow::DropOldest`]: events...
-const MOST_EVENTS: usize = 256;
-/// ...and bytes.
-const MOST_BYTES: usize = 1 << 20;
+
+/// What waits in all lanes of a session.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// Bytes that wait to be written, or are being written.
+    pub(super) queued: AtomicUsize,
+    /// Bytes that were written, or cannot be for want of a connection, and that the peer may not have.
+    pub(super) kept: AtomicUsize,
+}
+
+/// The numbers of the last frames that are no events, in a session that is kept.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) calls: AtomicU64,
+    pub(super) large: AtomicU64,
+}
 
 /// A stream that is to be, or is, and what waits for it. Any thread adds, one task writes.
 #[derive(Debug)]
@@ -25,72 +43,29 @@ pub(super) struct Lane {
     /// `None` for the control stream.
     pub(super) kind: Option<StreamKind>,
     waiting: Mutex<Waiting>,
+    totals: Arc<Totals>,
+    counters: Arc<Counters>,
     /// Something waits, or the lane ends.
     pub(super) ready: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    frames: VecDeque<Encoded>,
-    bytes: usize,
-    overflow: Overflow,
-    /// Number of the last event.
-    sequence: u64,
-    /// It has a writer.
-    started: bool,
-    ended: bool,
-    /// The peer does not want this stream.
-    refused: bool,
-}
-
-#[derive(Debug)]
-struct Encoded {
-    /// The header, and a small payload.
-    head: Bytes,
-    /// A large payload.
-    body: Option<Bytes>,
-}
-
-impl Encoded {
-    fn new(sequence: u64, frame: &Frame) -> Self {
-        let size = frame.payload.len();
-        let header = Header { size: u32::try_from(size).unwrap_or(u32::MAX), ..frame.header };
-        let mut chunks = frame.payload.chunks();
-        let linked = match (chunks.next(), chunks.next()) {
-            (Some(only), None) if size >= LINKED => Some(only.clone()),
-            _ => None,
-        };
-        let mut head = BytesMut::with_capacity(NativeHeader::MAX_SIZE + if linked.is_some() { 0 } else { size });
-        NativeHeader { sequence, header }.encode_into(&mut head);
-        if linked.is_none() {
-            frame.payload.chunks().for_each(|chunk| head.extend_from_slice(chunk));
-        }
-        Self { head: head.freeze(), body: linked }
-    }
-
-    fn len(&self) -> usize {
-        self.head.len() + self.body.as_ref().map_or(0, Bytes::len)
-    }
-}
-
 /// What has become of something added.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Added {
-    /// Bytes that wait in addition.
-    pub(super) more: usize,
-    /// Bytes that do not wait any more.
-    pub(super) dropped: usize,
+    /// There is more room than before.
+    pub(super) dropped: bool,
     /// The lane needs a writer.
     pub(super) first: bool,
 }
 
 impl Lane {
-    pub(super) fn new(kind: StreamKind) -> Self {
-        Self { kind: Some(kind), waiting: Mutex::default(), ready: Notify::new() }
+    pub(super) fn new(kind: Option<StreamKind>, totals: Arc<Totals>, counters: Arc<Counters>) -> Self {
+        Self { kind, waiting: Mutex::default(), totals, counters, ready: Notify::new() }
     }
 
-    pub(super) fn control() -> Self {
-        Self { kind: None, waiting: Mutex::default(), ready: Notify::new() }
+    /// From now on frames are numbered, and kept until they are acknowledged.
+    pub(super) fn keep(&self, window: Window) {
+        self.waiting.lock().keeping = Some(window);
     }
 
     pub(super) fn set_overflow(&self, overflow: Overflow) {
@@ -99,7 +74,8 @@ impl Lane {
 
     /// Whether events may be dropped for want of room.
     pub(super) fn may_drop(&self) -> bool {
-        self.waiting.lock().overflow != Overflow::Block
+        let waiting = self.waiting.lock();
+        waiting.overflow != Overflow::Block || (waiting.parked && self.kind == Some(StreamKind::Events))
     }
 
     /// An event that is dropped as soon as it comes: the number of the next one says so.
@@ -109,30 +85,56 @@ impl Lane {
 
     pub(super) fn push(&self, frame: &Frame) -> Added {
         let mut waiting = self.waiting.lock();
-        let is_event = self.kind == Some(StreamKind::Events);
-        if is_event {
-            waiting.sequence += 1;
-        }
-        let encoded = Encoded::new(if is_event { waiting.sequence } else { 0 }, frame);
+        let number = match (self.kind, waiting.keeping) {
+            (Some(StreamKind::Events), _) => {
+                waiting.sequence += 1;
+                waiting.sequence
+            }
+            // Counted with the lane held, so that the numbers of a lane grow.
+            (Some(StreamKind::Calls), Some(_)) => self.counters.calls.fetch_add(1, Relaxed) + 1,
+            (Some(StreamKind::Large), Some(_)) => self.counters.large.fetch_add(1, Relaxed) + 1,
+            _ => 0,
+        };
+        let encoded = Encoded::new(number, frame);
         let dropped = waiting.make_room(encoded.len());
-        self.add(waiting, encoded, dropped)
+        self.totals.queued.fetch_sub(dropped, Relaxed);
+        Added { dropped: dropped > 0, first: self.add(waiting, encoded) }
     }
 
+    /// Of the control stream, whose messages are not kept.
     pub(super) fn push_bytes(&self, bytes: Bytes) -> Added {
-        self.add(self.waiting.lock(), Encoded { head: bytes, body: None }, 0)
+        let waiting = self.waiting.lock();
+        if waiting.parked {
+            return Added::default();
+        }
+        Added { dropped: false, first: self.add(waiting, Encoded { number: 0, head: bytes, body: None }) }
     }
 
-    fn add(&self, mut waiting: parking_lot::MutexGuard<'_, Waiting>, encoded: Encoded, dropped: usize) -> Added {
+    fn add(&self, mut waiting: MutexGuard<'_, Waiting>, encoded: Encoded) -> bool {
         if waiting.refused {
-            return Added { dropped, ..Added::default() };
+            return false;
         }
-        let more = encoded.len();
-        waiting.bytes += more;
+        let bytes = encoded.len();
         waiting.frames.push_back(encoded);
+        if waiting.parked {
+            waiting.kept = waiting.frames.len();
+            waiting.kept_bytes += bytes;
+            self.totals.kept.fetch_add(bytes, Relaxed);
+            if self.kind == Some(StreamKind::Events) {
+                self.forget(waiting.trim());
+            }
+            return false;
+        }
+        waiting.waiting_bytes += bytes;
+        self.totals.queued.fetch_add(bytes, Relaxed);
         let first = !std::mem::replace(&mut waiting.started, true);
         drop(waiting);
         self.ready.notify_one();
-        Added { more, dropped, first }
+        first
+    }
+
+    fn forget(&self, bytes: usize) {
+        self.totals.kept.fetch_sub(bytes, Relaxed);
     }
 
     /// Takes what is to be written next, to the end of `chunks`, and says how much it is.
@@ -140,11 +142,12 @@ impl Lane {
         let mut waiting = self.waiting.lock();
         let mut taken = 0;
         let mut gathered = BytesMut::new();
+        let is_kept = waiting.keeping.is_some() && self.kind.is_some();
         while taken < BATCH
-            && let Some(frame) = waiting.frames.pop_front()
+            && let Some(frame) = waiting.next(is_kept)
         {
             taken += frame.len();
-            let alone = gathered.is_empty() && (frame.body.is_some() || waiting.frames.is_empty());
+            let alone = gathered.is_empty() && (frame.body.is_some() || waiting.kept == waiting.frames.len());
             if alone {
                 chunks.push(frame.head);
             } else {
@@ -160,11 +163,84 @@ impl Lane {
         if !gathered.is_empty() {
             chunks.push(gathered.freeze());
         }
-        waiting.bytes -= taken;
-        if waiting.frames.is_empty() && waiting.frames.capacity() > 64 {
-            waiting.frames = VecDeque::new();
+        waiting.waiting_bytes -= taken;
+        waiting.writing += taken;
+        if is_kept {
+            waiting.kept_bytes += taken;
+            self.totals.kept.fetch_add(taken, Relaxed);
+            if self.kind == Some(StreamKind::Events) {
+                self.forget(waiting.trim());
+            }
         }
+        waiting.shrink();
         taken
+    }
+
+    /// What was taken is written.
+    pub(super) fn settle(&self) {
+        let mut waiting = self.waiting.lock();
+        let written = std::mem::take(&mut waiting.writing);
+        self.totals.queued.fetch_sub(written, Relaxed);
+    }
+
+    /// The peer has everything up to this number. True if nothing is left.
+    pub(super) fn acknowledge(&self, number: u64) -> bool {
+        let mut waiting = self.waiting.lock();
+        let mut bytes = 0;
+        while waiting.kept > 0
+            && waiting.frames.front().is_some_and(|frame| frame.number <= number)
+            && let Some(frame) = waiting.frames.pop_front()
+        {
+            waiting.kept -= 1;
+            bytes += frame.len();
+        }
+        waiting.kept_bytes -= bytes;
+        self.forget(bytes);
+        waiting.shrink();
+        waiting.frames.is_empty()
+    }
+
+    /// The number of the last event.
+    pub(super) fn last_event(&self) -> u64 {
+        self.waiting.lock().sequence
+    }
+
+    /// The number of what was pushed last.
+    pub(super) fn last_number(&self) -> u64 {
+        self.waiting.lock().frames.back().map_or(0, |frame| frame.number)
+    }
+
+    /// The connection is gone, and so is the writer: everything waits for the next connection.
+    pub(super) fn park(&self) {
+        let mut waiting = self.waiting.lock();
+        (waiting.parked, waiting.started) = (true, false);
+        let queued = std::mem::take(&mut waiting.writing) + waiting.waiting_bytes;
+        self.totals.queued.fetch_sub(queued, Relaxed);
+        if self.kind.is_none() {
+            waiting.frames = VecDeque::new();
+            waiting.waiting_bytes = 0;
+            return;
+        }
+        let bytes = std::mem::take(&mut waiting.waiting_bytes);
+        waiting.kept = waiting.frames.len();
+        waiting.kept_bytes += bytes;
+        self.totals.kept.fetch_add(bytes, Relaxed);
+        if self.kind == Some(StreamKind::Events) {
+            self.forget(waiting.trim());
+        }
+    }
+
+    /// There is another connection, and the peer has everything up to this number. True if the lane needs a writer.
+    pub(super) fn resume(&self, number: u64) -> bool {
+        self.acknowledge(number);
+        let mut waiting = self.waiting.lock();
+        (waiting.parked, waiting.refused, waiting.kept) = (false, false, 0);
+        let bytes = std::mem::take(&mut waiting.kept_bytes);
+        waiting.waiting_bytes = bytes;
+        self.forget(bytes);
+        self.totals.queued.fetch_add(bytes, Relaxed);
+        waiting.started = !waiting.frames.is_empty();
+        waiting.started
     }
 
     /// Nothing more is added; the writer finishes the stream.
@@ -177,30 +253,23 @@ impl Lane {
         self.waiting.lock().ended
     }
 
-    /// Drops what waits and all that comes. Says how many bytes waited.
-    pub(super) fn refuse(&self) -> usize {
+    /// Drops everything, and for this connection all that comes.
+    pub(super) fn refuse(&self) {
         let mut waiting = self.waiting.lock();
         waiting.refused = true;
         waiting.frames = VecDeque::new();
-        std::mem::take(&mut waiting.bytes)
+        waiting.kept = 0;
+        let queued = std::mem::take(&mut waiting.waiting_bytes) + std::mem::take(&mut waiting.writing);
+        self.totals.queued.fetch_sub(queued, Relaxed);
+        self.forget(std::mem::take(&mut waiting.kept_bytes));
     }
 }
 
-impl Waiting {
-    /// Drops what has to make room for an event of `size` bytes.
-    fn make_room(&mut self, size: usize) -> usize {
-        let (events, bytes) = match self.overflow {
-            Overflow::Block => return 0,
-            Overflow::DropOldest => (MOST_EVENTS, MOST_BYTES),
-            Overflow::Latest => (1, 0),
-        };
-        let before = self.bytes;
-        while (self.frames.len() >= events || self.bytes + size > bytes)
-            && let Some(oldest) = self.frames.pop_front()
-        {
-            self.bytes -= oldest.len();
-        }
-        before - self.bytes
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let waiting = self.waiting.get_mut();
+        self.totals.queued.fetch_sub(waiting.waiting_bytes + waiting.writing, Relaxed);
+        self.totals.kept.fetch_sub(waiting.kept_bytes, Relaxed);
     }
 }
 
@@ -210,56 +279,71 @@ mod tests {
     use keyway_wire::native::NativeDecoder;
 
     use super::*;
+    use crate::quic::kept::MOST_BYTES;
 
     fn event(size: usize) -> Frame {
         Frame::event(MessageId(1), ServiceId(2), ObjectId(1), ActionId(300), Payload::from(vec![7; size]))
     }
 
-    /// Numbers of the events that would be written.
+    fn lane(kind: StreamKind) -> Lane {
+        Lane::new(Some(kind), Arc::default(), Arc::default())
+    }
+
+    /// Numbers of the frames that would be written.
     fn numbers(lane: &Lane) -> Vec<u64> {
         let (mut decoder, mut chunks) = (NativeDecoder::new(), Vec::new());
-        while lane.take(&mut chunks) > 0 {}
+        while lane.take(&mut chunks) > 0 {
+            lane.settle();
+        }
         chunks.iter().for_each(|chunk| decoder.push(chunk));
         std::iter::from_fn(|| decoder.decode(u32::MAX).unwrap()).map(|(sequence, _)| sequence).collect()
     }
 
-    fn filled(overflow: Overflow, sizes: &[usize]) -> (Lane, usize) {
-        let lane = Lane::new(StreamKind::Events);
+    fn queued(lane: &Lane) -> usize {
+        lane.totals.queued.load(Relaxed)
+    }
+
+    fn kept(lane: &Lane) -> usize {
+        lane.totals.kept.load(Relaxed)
+    }
+
+    fn filled(overflow: Overflow, sizes: &[usize]) -> Lane {
+        let lane = lane(StreamKind::Events);
         lane.set_overflow(overflow);
-        let mut queued = 0;
         for size in sizes {
-            let added = lane.push(&event(*size));
-            queued = queued + added.more - added.dropped;
+            lane.push(&event(*size));
         }
-        (lane, queued)
+        lane
     }
 
     #[test]
     fn nothing_is_dropped_from_a_lane_that_blocks() {
-        let (lane, _) = filled(Overflow::Block, &[10; 1000]);
+        let lane = filled(Overflow::Block, &[10; 1000]);
         assert_eq!(numbers(&lane), (1..=1000).collect::<Vec<_>>());
+        assert_eq!((queued(&lane), kept(&lane)), (0, 0));
     }
 
     #[test]
     fn the_oldest_events_make_room_by_number_and_by_bytes() {
-        let (lane, _) = filled(Overflow::DropOldest, &[10; 300]);
+        let lane = filled(Overflow::DropOldest, &[10; 300]);
         assert_eq!(numbers(&lane), (45..=300).collect::<Vec<_>>());
-        let (lane, queued) = filled(Overflow::DropOldest, &[400_000; 5]);
-        assert!(queued <= MOST_BYTES);
+        let lane = filled(Overflow::DropOldest, &[400_000; 5]);
+        assert!(queued(&lane) <= MOST_BYTES);
         assert_eq!(numbers(&lane), [4, 5]);
     }
 
     #[test]
     fn of_latest_one_event_waits_however_large_it_is() {
-        let (lane, queued) = filled(Overflow::Latest, &[10, 3_000_000, 2_000_000]);
-        assert!((2_000_000..2_000_100).contains(&queued));
+        let lane = filled(Overflow::Latest, &[10, 3_000_000, 2_000_000]);
+        assert!((2_000_000..2_000_100).contains(&queued(&lane)));
         assert_eq!(numbers(&lane), [3]);
     }
 
     #[test]
     fn small_and_large_frames_keep_their_order() {
         let sizes = [10, 20_000, 0, 100_000, 5, 5];
-        let (lane, queued) = filled(Overflow::Block, &sizes);
+        let lane = filled(Overflow::Block, &sizes);
+        let queued = queued(&lane);
         let mut chunks = Vec::new();
         let mut taken = 0;
         while let more @ 1.. = lane.take(&mut chunks) {
@@ -270,5 +354,55 @@ mod tests {
         chunks.iter().for_each(|chunk| decoder.push(chunk));
         let found: Vec<_> = std::iter::from_fn(|| decoder.decode(u32::MAX).unwrap()).collect();
         assert_eq!(found.iter().map(|(_, frame)| frame.payload.len()).collect::<Vec<_>>(), sizes);
+    }
+
+    #[test]
+    fn what_is_written_is_kept_until_it_is_acknowledged_and_written_again_otherwise() {
+        let lane = lane(StreamKind::Calls);
+        lane.keep(Window { events: 0, bytes: 0 });
+        (0..10).for_each(|_| _ = lane.push(&event(100)));
+        let all = queued(&lane);
+        assert_eq!(numbers(&lane), (1..=10).collect::<Vec<_>>());
+        assert_eq!((queued(&lane), kept(&lane)), (0, all));
+        assert!(!lane.acknowledge(4));
+        lane.push(&event(100));
+        // One is taken and not settled when the connection is lost, one comes afterwards.
+        lane.take(&mut Vec::new());
+        lane.park();
+        assert!(!lane.push(&event(100)).first);
+        assert_eq!(queued(&lane), 0);
+        assert!(lane.resume(6));
+        assert_eq!(numbers(&lane), (7..=12).collect::<Vec<_>>());
+        assert!(lane.acknowledge(12));
+        assert_eq!((queued(&lane), kept(&lane)), (0, 0));
+    }
+
+    #[test]
+    fn of_events_without_a_connection_the_newest_are_kept_within_the_window() {
+        let lane = lane(StreamKind::Events);
+        lane.keep(Window { events: 5, bytes: 1 << 20 });
+        (0..3).for_each(|_| _ = lane.push(&event(10)));
+        lane.park();
+        (0..7).for_each(|_| _ = lane.push(&event(10)));
+        assert!(lane.resume(2));
+        assert_eq!(numbers(&lane), (6..=10).collect::<Vec<_>>());
+        lane.park();
+        lane.set_overflow(Overflow::Latest);
+        lane.push(&event(3_000_000));
+        lane.push(&event(2_000_000));
+        assert!(lane.resume(10));
+        assert_eq!(numbers(&lane), [12]);
+    }
+
+    #[test]
+    fn a_lane_that_is_dropped_leaves_nothing_in_the_totals() {
+        let lane = lane(StreamKind::Calls);
+        let totals = lane.totals.clone();
+        lane.keep(Window { events: 0, bytes: 0 });
+        lane.push(&event(10));
+        lane.take(&mut Vec::new());
+        lane.push(&event(10));
+        drop(lane);
+        assert_eq!((totals.queued.load(Relaxed), totals.kept.load(Relaxed)), (0, 0));
     }
 }

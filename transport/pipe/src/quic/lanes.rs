@@ -1,53 +1,54 @@
-//! The writing half of a QUIC connection: which frame goes over which stream.
+//! The writing half of a session over QUIC.
 
 use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
-use keyway_session::CloseReason;
-use keyway_value::{ActionId, ObjectId, Payload, ServiceId};
+use keyway_session::{CloseReason, SignalAddress, WrongNumber};
+use keyway_value::Payload;
 use keyway_wire::{
-    Frame, Header, MessageKind,
-    native::{Control, Overflow, StreamKind},
+    Frame, Header,
+    native::{Control, Held, Overflow, StreamKind},
 };
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
-use super::lane::{Added, Lane};
+use super::{
+    comeback::Comer,
+    kept::Window,
+    lane::{Added, Lane, Totals},
+    lane_set::LaneSet,
+};
 use crate::{ConnectionId, PeerAddress, QueueLimits, SendError, outbox::count_slow_consumer};
 
-/// Streams for calls and answers. Frames to and from one object share one, which keeps their order.
-const CALL_LANES: usize = 4;
-/// Subscriptions with a stream of their own; the events of others go with the calls.
-const EVENT_LANES: usize = super::LANES as usize - CALL_LANES;
-/// A call or answer from this size on gets a stream of its own, so that it blocks nobody.
-const LARGE: usize = 64 * 1024;
+/// Bytes that may be on their way to a peer that acknowledges as it should, beside those that wait: what QUIC has sent, what the
+/// peer has not read, and what it has not acknowledged yet.
+const UNDER_WAY: usize = 24 << 20;
+/// Subscriptions whose overflow rule is told again on the next connection.
+const MAX_FLOWS: usize = 1024;
 
-/// Address of a signal.
-pub(super) type SignalKey = (ServiceId, ObjectId, ActionId);
-
-/// The outbox of a QUIC connection.
+/// The outbox of a session over QUIC.
 pub(crate) struct Lanes {
     id: ConnectionId,
     peer: PeerAddress,
     limits: QueueLimits,
-    pub(super) connection: quinn::Connection,
-    queued: AtomicUsize,
+    connection: Mutex<quinn::Connection>,
+    totals: Arc<Totals>,
     pub(super) control: Arc<Lane>,
-    calls: [OnceLock<Arc<Lane>>; CALL_LANES],
-    events: Mutex<HashMap<SignalKey, Arc<Lane>>>,
+    set: Mutex<LaneSet>,
+    /// What this side asked for, to be asked for again.
+    flows: Mutex<HashMap<SignalAddress, Overflow>>,
     /// Lanes that need a writer.
     fresh: Mutex<Vec<Arc<Lane>>>,
     closing: Mutex<Closing>,
+    /// A client that has come back, for the driver to take.
+    comer: Mutex<Option<Comer>>,
     /// The driver has something to do.
     pub(super) driver: Notify,
     /// Less waits than before.
@@ -67,17 +68,19 @@ enum Closing {
 
 impl Lanes {
     pub(super) fn new(connection: quinn::Connection, limits: QueueLimits) -> Self {
+        let totals = Arc::<Totals>::default();
         Self {
             id: ConnectionId::next(),
             peer: PeerAddress::Quic(connection.remote_address()),
             limits,
-            connection,
-            queued: AtomicUsize::new(0),
-            control: Arc::new(Lane::control()),
-            calls: Default::default(),
-            events: Mutex::default(),
+            connection: Mutex::new(connection),
+            control: Arc::new(Lane::new(None, totals.clone(), Arc::default())),
+            set: Mutex::new(LaneSet::new(totals.clone())),
+            totals,
+            flows: Mutex::default(),
             fresh: Mutex::default(),
             closing: Mutex::new(Closing::Open),
+            comer: Mutex::default(),
             driver: Notify::new(),
             room: Notify::new(),
             waiting: Mutex::default(),
@@ -86,16 +89,33 @@ impl Lanes {
 
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
         self.admit()?;
-        let lane = self.lane_for(&frame.header, frame.payload.len());
-        if self.is_full() {
-            if !lane.may_drop() {
-                return Err(self.refuse_slow_consumer());
-            }
-            lane.skip();
-            return Ok(());
+        let mut set = self.set.lock();
+        let lane = set.lane_for(&frame.header, frame.payload.len());
+        let keeps = set.keeps();
+        if self.is_full() || (keeps && (self.keeps_too_much() || set.is_ahead())) {
+            drop(set);
+            return self.skip(&lane);
         }
-        let added = lane.push(frame);
+        let added = if keeps && lane.kind == Some(StreamKind::Large) {
+            // With the set held: an acknowledgement finds what it is for.
+            let added = lane.push(frame);
+            set.remember(lane.last_number(), &lane);
+            drop(set);
+            added
+        } else {
+            drop(set);
+            lane.push(frame)
+        };
         self.account(&lane, &added);
+        Ok(())
+    }
+
+    /// There is no room for a frame of this lane.
+    fn skip(&self, lane: &Lane) -> Result<(), SendError> {
+        if !lane.may_drop() {
+            return Err(self.refuse_slow_consumer());
+        }
+        lane.skip();
         Ok(())
     }
 
@@ -112,13 +132,20 @@ impl Lanes {
         Ok(())
     }
 
-    pub(crate) fn ask_overflow(&self, key: SignalKey, overflow: Overflow) -> Result<(), SendError> {
+    pub(crate) fn ask_overflow(&self, signal: SignalAddress, overflow: Overflow) -> Result<(), SendError> {
         self.admit()?;
-        let mut bytes = BytesMut::new();
-        // A message of this kind has some twenty bytes.
-        let _ = Control::flow(key.0, key.1, key.2, overflow).encode_into(&mut bytes);
-        let added = self.control.push_bytes(bytes.freeze());
-        self.account(&self.control, &added);
+        let mut flows = self.flows.lock();
+        if flows.len() < MAX_FLOWS {
+            flows.insert(signal, overflow);
+        }
+        drop(flows);
+        self.tell(&Control::flow(signal.0, signal.1, signal.2, overflow));
+        Ok(())
+    }
+
+    pub(crate) fn offer_key(&self, key: Bytes) -> Result<(), SendError> {
+        self.admit()?;
+        self.tell(&Control::Key { key });
         Ok(())
     }
 
@@ -137,7 +164,7 @@ impl Lanes {
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        self.totals.queued.load(Ordering::Relaxed)
     }
 
     pub(crate) fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
@@ -165,21 +192,90 @@ impl Lanes {
     }
 
     pub(crate) fn remote_address(&self) -> SocketAddr {
-        self.connection.remote_address()
+        self.connection().remote_address()
     }
 
     pub(crate) fn peer_certificates(&self) -> Vec<CertificateDer<'static>> {
-        let identity = self.connection.peer_identity();
+        let identity = self.connection().peer_identity();
         identity.and_then(|identity| identity.downcast().ok()).map_or_else(Vec::new, |chain| *chain)
     }
 
     // === what the tasks of the connection call ===
 
-    /// The peer has asked for this. Bounded: for more signals than have lanes, nothing changes.
-    pub(super) fn set_overflow(&self, key: SignalKey, overflow: Overflow) {
-        if let Some(lane) = self.event_lane(key) {
-            lane.set_overflow(overflow);
+    /// The connection of the moment, or the last one.
+    pub(super) fn connection(&self) -> quinn::Connection {
+        self.connection.lock().clone()
+    }
+
+    /// From now on frames are numbered and kept until they are acknowledged.
+    pub(super) fn keep(&self, window: Window) {
+        self.set.lock().keep(window);
+    }
+
+    pub(super) fn keeps(&self) -> bool {
+        self.set.lock().keeps()
+    }
+
+    /// The peer has asked for this.
+    pub(super) fn set_overflow(&self, signal: SignalAddress, overflow: Overflow) {
+        self.set.lock().set_overflow(signal, overflow);
+    }
+
+    /// Tells the peer what has arrived.
+    pub(super) fn acknowledge(&self, held: Held) {
+        self.tell(&Control::Acknowledge(held));
+    }
+
+    /// The peer has this.
+    pub(super) fn acknowledged(&self, held: &Held) -> Result<(), WrongNumber> {
+        self.set.lock().acknowledge(held)
+    }
+
+    /// The connection is lost, and its writers have ended: everything is kept for the next.
+    pub(super) fn park(&self) {
+        self.set.lock().park();
+        self.control.park();
+        self.fresh.lock().clear();
+        self.make_room();
+    }
+
+    /// There is another connection, over which the session goes on.
+    pub(super) fn resume(&self, connection: quinn::Connection, held: &Held) -> Result<(), WrongNumber> {
+        let fresh = self.set.lock().resume(held)?;
+        self.fresh.lock().extend(fresh);
+        self.reconnected(connection);
+        Ok(())
+    }
+
+    /// There is another connection, and the peer knows nothing of what was before.
+    pub(super) fn begin_anew(&self, connection: quinn::Connection) {
+        *self.set.lock() = LaneSet::new(self.totals.clone());
+        self.reconnected(connection);
+    }
+
+    fn reconnected(&self, connection: quinn::Connection) {
+        *self.connection.lock() = connection;
+        self.control.resume(0);
+        let flows: Vec<_> = self.flows.lock().iter().map(|(signal, overflow)| (*signal, *overflow)).collect();
+        for (signal, overflow) in flows {
+            self.tell(&Control::flow(signal.0, signal.1, signal.2, overflow));
         }
+    }
+
+    /// Hands the connection of a client that has come back to the driver.
+    pub(super) fn hand_over(&self, comer: Comer) {
+        // One that was waiting already is of the same client, and older.
+        let before = self.comer.lock().replace(comer);
+        drop(before);
+        self.driver.notify_one();
+    }
+
+    pub(super) fn take_comer(&self) -> Option<Comer> {
+        self.comer.lock().take()
+    }
+
+    pub(super) fn has_comer(&self) -> bool {
+        self.comer.lock().is_some()
     }
 
     /// Lanes that wait for a writer.
@@ -213,13 +309,11 @@ impl Lanes {
     pub(super) fn end(&self) {
         self.refuse();
         self.control.end();
-        self.calls.iter().filter_map(OnceLock::get).for_each(|lane| lane.end());
-        self.events.lock().values().for_each(|lane| lane.end());
+        self.set.lock().end();
     }
 
     /// Bytes have left, or are dropped.
-    pub(super) fn settle(&self, bytes: usize) {
-        self.queued.fetch_sub(bytes, Ordering::SeqCst);
+    pub(super) fn make_room(&self) {
         self.room.notify_waiters();
         self.wake_waiting();
     }
@@ -247,49 +341,30 @@ impl Lanes {
         self.queued_bytes() >= self.limits.max_bytes
     }
 
+    fn keeps_too_much(&self) -> bool {
+        self.totals.kept.load(Ordering::Relaxed) >= self.limits.max_bytes.saturating_add(UNDER_WAY)
+    }
+
     fn refuse_slow_consumer(&self) -> SendError {
         count_slow_consumer(self.id, &self.peer, self.queued_bytes());
         self.close(CloseReason::SlowConsumer);
         SendError::SlowConsumer
     }
 
+    fn tell(&self, message: &Control) {
+        let mut bytes = BytesMut::new();
+        // What this side says is shorter than the limit.
+        let _ = message.encode_into(&mut bytes);
+        self.control.push_bytes(bytes.freeze());
+    }
+
     fn account(&self, lane: &Arc<Lane>, added: &Added) {
-        self.queued.fetch_add(added.more, Ordering::Relaxed);
-        if added.dropped > 0 {
-            self.settle(added.dropped);
+        if added.dropped {
+            self.make_room();
         }
         if added.first && lane.kind.is_some() {
             self.fresh.lock().push(lane.clone());
             self.driver.notify_one();
-        }
-    }
-
-    fn lane_for(&self, header: &Header, size: usize) -> Arc<Lane> {
-        if header.kind == MessageKind::Event {
-            if let Some(lane) = self.event_lane((header.service, header.object, header.action)) {
-                return lane;
-            }
-        } else if size >= LARGE {
-            return Arc::new(Lane::new(StreamKind::Large));
-        }
-        let index = (header.service.0.wrapping_add(header.object.0.wrapping_mul(31))) as usize % CALL_LANES;
-        self.calls[index].get_or_init(|| Arc::new(Lane::new(StreamKind::Calls))).clone()
-    }
-
-    /// The lane of a signal, unless there are too many.
-    fn event_lane(&self, (service, object, signal): SignalKey) -> Option<Arc<Lane>> {
-        // A name that leaves and comes again must not do so the other way round: the directory's signals share a lane.
-        let signal = if service == ServiceId::DIRECTORY { ActionId(0) } else { signal };
-        let mut events = self.events.lock();
-        let is_full = events.len() >= EVENT_LANES;
-        match events.get(&(service, object, signal)) {
-            Some(lane) => Some(lane.clone()),
-            None if is_full => None,
-            None => {
-                let lane = Arc::new(Lane::new(StreamKind::Events));
-                events.insert((service, object, signal), lane.clone());
-                Some(lane)
-            }
         }
     }
 }

@@ -4,10 +4,13 @@
 //! A [`QuicEndpoint`] connects, a [`QuicListener`] accepts. What comes of both is a sender and a [`QuicDriver`].
 
 mod client;
+mod comeback;
 mod control_io;
 mod driver;
 mod error;
+mod kept;
 mod lane;
+mod lane_set;
 mod lanes;
 mod reader;
 mod server;
@@ -18,11 +21,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-pub use client::{QuicConnected, QuicEndpoint};
+pub use client::{Dialogue, MakeDialogue, QuicConnected, QuicEndpoint};
 pub use driver::QuicDriver;
 pub use error::QuicError;
 pub(crate) use lanes::Lanes;
-pub use server::{QuicIncoming, QuicListener, QuicRequest};
+pub use server::{Keeping, QuicIncoming, QuicListener, QuicRequest, Said};
 
 /// How QUIC connections are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +62,16 @@ const SEND_WINDOW: u64 = 8 << 20;
 const SOCKET_BUFFER: usize = 4 << 20;
 
 impl QuicOptions {
+    fn dead_after(&self) -> Duration {
+        self.dead_after.clamp(Duration::from_millis(100), Duration::from_secs(86_400))
+    }
+
     fn transport(&self) -> TransportConfig {
-        let dead_after = self.dead_after.clamp(Duration::from_millis(100), Duration::from_secs(86_400));
+        let dead_after = self.dead_after();
         let mut transport = TransportConfig::default();
         transport
             // A day in milliseconds is well within what QUIC can say.
             .max_idle_timeout(IdleTimeout::try_from(dead_after).ok())
-            .keep_alive_interval(Some(dead_after / 3))
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
             .receive_window(VarInt::from_u32(WINDOW))
             .send_window(SEND_WINDOW)
@@ -76,7 +82,10 @@ impl QuicOptions {
     /// Of a client: the server opens lanes once it has let the client in.
     fn of_client(&self) -> Arc<TransportConfig> {
         let mut transport = self.transport();
+        // A server that was restarted answers the next packet with a reset: that is how soon a client without calls knows.
+        let ping = Duration::from_millis(1_250).min(self.dead_after() / 3);
         transport
+            .keep_alive_interval(Some(ping))
             .max_concurrent_bidi_streams(VarInt::from_u32(0))
             .max_concurrent_uni_streams(VarInt::from_u32(STREAMS));
         Arc::new(transport)
@@ -86,11 +95,18 @@ impl QuicOptions {
     fn of_server(&self) -> Arc<TransportConfig> {
         let mut transport = self.transport();
         transport
+            .keep_alive_interval(Some(self.dead_after() / 3))
             .max_concurrent_bidi_streams(VarInt::from_u32(1))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .receive_window(VarInt::from_u32(STRANGERS_WINDOW));
         Arc::new(transport)
     }
+}
+
+/// For a client that has proved who it is.
+fn open_windows(connection: &quinn::Connection) {
+    connection.set_receive_window(VarInt::from_u32(WINDOW));
+    connection.set_max_concurrent_uni_streams(VarInt::from_u32(STREAMS));
 }
 
 /// A UDP socket with room for bursts.

@@ -3,21 +3,27 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use keyway_session::CloseReason;
+use keyway_session::{CloseReason, EventArrival, Receipts, Series};
 use keyway_value::{ActionId, ObjectId, ServiceId};
 use keyway_wire::{
-    MessageKind,
+    Header,
     native::{CloseCode, Control, ControlDecoder, NativeDecoder, StreamKind},
 };
 use parking_lot::Mutex;
 use quinn::{ReadError, RecvStream, VarInt};
 
-use super::{error::violation, lanes::Lanes};
+use super::{
+    error::{miscounted, violation},
+    lanes::Lanes,
+};
 use crate::{Handler, Sender};
 
 /// Chunks taken from a stream at once.
@@ -31,13 +37,17 @@ pub(super) struct Shared<H> {
     pub(super) handler: Mutex<H>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) sender: Sender,
+    pub(super) receipts: Mutex<Receipts>,
+    /// The newest key the server has given.
+    pub(super) key: Mutex<Option<Bytes>>,
+    /// The client has been given a key on coming back, and may not have it.
+    pub(super) is_key_under_way: AtomicBool,
 }
 
 /// Hands the frames of a stream to the handler, until the stream or the connection ends. An error closes the connection.
 pub(super) async fn read_frames<H: Handler>(shared: Arc<Shared<H>>, mut stream: RecvStream) -> Result<(), CloseReason> {
     let mut decoder = NativeDecoder::new();
     let mut kind = None;
-    let mut last_event = 0;
     loop {
         shared.room().await;
         poll_fn(|context| shared.handler.lock().poll_ready(context)).await;
@@ -58,7 +68,8 @@ pub(super) async fn read_frames<H: Handler>(shared: Arc<Shared<H>>, mut stream: 
                 let _ = stream.stop(VarInt::from_u32(CloseCode::PROTOCOL.0));
                 return Ok(());
             }
-            (_, true) => shared.hand_over(&mut decoder, &mut last_event)?,
+            (Some(Some(kind)), true) => shared.hand_over(&mut decoder, kind)?,
+            (None, true) => {}
             (_, false) => return Ok(()),
         }
         // One reader among many: others have their turn.
@@ -74,10 +85,20 @@ pub(super) async fn read_control<H: Handler>(
 ) -> Result<(), CloseReason> {
     loop {
         while let Some(message) = decoder.decode().map_err(violation)? {
-            let Control::Flow { service, object, action, overflow } = message else {
-                return Err(CloseReason::Protocol("a message of the handshake came after it".to_owned()));
-            };
-            shared.lanes.set_overflow((ServiceId(service), ObjectId(object), ActionId(action)), overflow);
+            match message {
+                Control::Flow { service, object, action, overflow } => {
+                    let signal = (ServiceId(service), ObjectId(object), ActionId(action));
+                    shared.lanes.set_overflow(signal, overflow);
+                }
+                Control::Acknowledge(held) => {
+                    shared.lanes.acknowledged(&held).map_err(miscounted)?;
+                    if shared.is_key_under_way.swap(false, Relaxed) {
+                        shared.handler.lock().on_resumed();
+                    }
+                }
+                Control::Key { key } => *shared.key.lock() = Some(key),
+                _ => return Err(CloseReason::Protocol("a message of the handshake came after it".to_owned())),
+            }
         }
         if !read(&mut stream, |chunk| decoder.push(&chunk)).await {
             return Ok(());
@@ -86,34 +107,69 @@ pub(super) async fn read_control<H: Handler>(
 }
 
 impl<H: Handler> Shared<H> {
-    fn hand_over(&self, decoder: &mut NativeDecoder, last_event: &mut u64) -> Result<(), CloseReason> {
+    fn hand_over(&self, decoder: &mut NativeDecoder, kind: StreamKind) -> Result<(), CloseReason> {
         let now = Instant::now();
         let mut handler = self.handler.lock();
         let timeout = handler.poll_timeout();
+        let due = self.receipts.lock().poll_timeout();
         let outcome = loop {
             match decoder.decode(handler.max_payload()) {
-                Ok(Some((sequence, frame))) => {
-                    let header = &frame.header;
-                    if header.kind == MessageKind::Event && sequence > 0 {
-                        let missed = sequence.saturating_sub(*last_event).saturating_sub(1);
-                        *last_event = sequence;
-                        if missed > 0 {
-                            handler.on_gap((header.service, header.object, header.action), missed);
+                Ok(Some((number, frame))) => match self.note(now, kind, number, &frame.header, &mut *handler) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        if let Err(reason) = handler.on_frame(now, frame, &self.sender) {
+                            break Err(reason);
                         }
                     }
-                    if let Err(reason) = handler.on_frame(now, frame, &self.sender) {
-                        break Err(reason);
-                    }
-                }
+                    Err(reason) => break Err(reason),
+                },
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(violation(error)),
             }
         };
         handler.on_batch_end();
-        if handler.poll_timeout() != timeout {
+        let changed = handler.poll_timeout() != timeout;
+        drop(handler);
+        self.acknowledge(now);
+        if changed || (due.is_none() && self.receipts.lock().poll_timeout().is_some()) {
             self.lanes.driver.notify_one();
         }
         outcome
+    }
+
+    /// Whether a frame is new.
+    fn note(
+        &self,
+        now: Instant,
+        kind: StreamKind,
+        number: u64,
+        header: &Header,
+        handler: &mut H,
+    ) -> Result<bool, CloseReason> {
+        let (mut receipts, bytes) = (self.receipts.lock(), header.size as usize);
+        let series = match kind {
+            StreamKind::Calls => Series::Calls,
+            StreamKind::Large => Series::Large,
+            StreamKind::Events => {
+                let signal = (header.service, header.object, header.action);
+                let arrival = receipts.event(now, signal, number, bytes);
+                if let EventArrival::New { missed: missed @ 1.. } = arrival {
+                    handler.on_gap(signal, missed);
+                }
+                return Ok(arrival != EventArrival::Again);
+            }
+        };
+        receipts.frame(now, series, number, bytes).map_err(miscounted)
+    }
+
+    /// Tells the other side what has arrived, if it is time.
+    pub(super) fn acknowledge(&self, now: Instant) {
+        if !self.lanes.keeps() {
+            return;
+        }
+        if let Some(held) = self.receipts.lock().poll_acknowledgement(now) {
+            self.lanes.acknowledge(held);
+        }
     }
 
     /// Leaves further calls with the peer while so many answers wait that more would make it a slow consumer. A peer that is

@@ -1,24 +1,32 @@
 //! Accepting by QUIC.
 
 use std::{
+    collections::HashMap,
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use keyway_wire::{
     Url,
-    native::{CloseCode, Control, Hello, Proof, VERSION, Welcome},
+    native::{CloseCode, Control, Hello, Kept, Proof, Resume, VERSION, Welcome},
 };
+use parking_lot::Mutex;
 use quinn::{VarInt, crypto::rustls::QuicServerConfig};
+use ring::hmac;
 
 use super::{
-    Lanes, QuicDriver, QuicError, QuicOptions, STREAMS, WINDOW, control_io::ControlIo, error::close, runtime,
-    udp_socket,
+    Lanes, QuicDriver, QuicError, QuicOptions,
+    comeback::{Comeback, Comer},
+    control_io::ControlIo,
+    error::close,
+    kept::Window,
+    open_windows, runtime, udp_socket,
 };
 use crate::{
     PeerAddress, QueueLimits, Sender, TlsServer,
@@ -43,12 +51,30 @@ pub struct QuicListener {
     url: Url,
     options: QuicOptions,
     handshakes: Arc<AtomicUsize>,
+    sessions: Sessions,
+}
+
+/// The sessions that clients may come back to, by their names.
+type Sessions = Arc<Mutex<HashMap<[u8; 16], Weak<Lanes>>>>;
+
+/// How a session is kept when its connection is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keeping {
+    /// For how long.
+    pub time: Duration,
+    /// Events of a subscription that are kept to be replayed...
+    pub events: usize,
+    /// ...and their bytes.
+    pub bytes: usize,
+    /// What the client shows when it comes back, sealed.
+    pub key: Bytes,
 }
 
 /// A client that has sent its first packet.
 pub struct QuicIncoming {
     incoming: quinn::Incoming,
     options: QuicOptions,
+    sessions: Sessions,
     _under_way: UnderWay,
 }
 
@@ -59,10 +85,20 @@ pub struct QuicRequest {
     sender: Sender,
     control: ControlIo,
     hello: Hello,
-    proof: Proof,
+    said: Said,
     attempts: u32,
     options: QuicOptions,
+    sessions: Sessions,
     _under_way: UnderWay,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// Who it is.
+    Proof(Proof),
+    /// That it has been here before.
+    Resume(Resume),
 }
 
 /// Counts one handshake.
@@ -86,10 +122,16 @@ impl QuicListener {
         for address in addresses(host, port, options.ipv6).await? {
             match udp_socket(address) {
                 Ok(socket) => {
-                    let configuration = quinn::EndpointConfig::default();
+                    let configuration = endpoint_config(tls);
                     let endpoint = quinn::Endpoint::new(configuration, Some(config), socket, runtime())?;
                     let url = Url { port: Some(endpoint.local_addr()?.port()), ..url.clone() };
-                    return Ok(Self { endpoint, url, options, handshakes: Arc::default() });
+                    return Ok(Self {
+                        endpoint,
+                        url,
+                        options,
+                        handshakes: Arc::default(),
+                        sessions: Sessions::default(),
+                    });
                 }
                 Err(error) => failure = Some(error),
             }
@@ -108,7 +150,8 @@ impl QuicListener {
                 continue;
             }
             let under_way = UnderWay::new(&self.handshakes);
-            return Some(QuicIncoming { incoming, options: self.options.clone(), _under_way: under_way });
+            let (options, sessions) = (self.options.clone(), self.sessions.clone());
+            return Some(QuicIncoming { incoming, options, sessions, _under_way: under_way });
         }
     }
 
@@ -150,7 +193,7 @@ impl QuicIncoming {
 
     /// Does the TLS handshake and hears who the client says it is, within [`QuicOptions::handshake_timeout`].
     pub async fn handshake(self, limits: QueueLimits) -> Result<QuicRequest, QuicError> {
-        let Self { incoming, options, _under_way } = self;
+        let Self { incoming, options, sessions, _under_way } = self;
         let host = incoming.remote_address().to_string();
         let limit = options.handshake_timeout;
         let deadline = tokio::time::Instant::now() + limit;
@@ -164,8 +207,8 @@ impl QuicIncoming {
             let Control::Hello(hello) = control.next().await? else {
                 return Err(QuicError::Protocol("the first message is no Hello".to_owned()));
             };
-            let proof = proof(&mut control).await?;
-            Ok((control, hello, proof))
+            let said = said(&mut control).await?;
+            Ok((control, hello, said))
         };
         match tokio::time::timeout_at(deadline, heard).await.unwrap_or(Err(QuicError::Timeout)) {
             Ok((_, hello, _)) if hello.version < VERSION => {
@@ -173,10 +216,22 @@ impl QuicIncoming {
                 close(&connection, CloseCode::VERSION, &text);
                 Err(QuicError::Protocol(text))
             }
-            Ok((control, hello, proof)) => {
+            Ok((control, hello, said)) => {
                 let lanes = Arc::new(Lanes::new(connection.clone(), limits));
                 let sender = Sender::over_quic(lanes.clone());
-                Ok(QuicRequest { connection, lanes, sender, control, hello, proof, attempts: 1, options, _under_way })
+                let attempts = 1;
+                Ok(QuicRequest {
+                    connection,
+                    lanes,
+                    sender,
+                    control,
+                    hello,
+                    said,
+                    attempts,
+                    options,
+                    sessions,
+                    _under_way,
+                })
             }
             Err(error) => {
                 fail(&connection, &error);
@@ -207,9 +262,31 @@ impl QuicRequest {
         &self.hello
     }
 
-    /// How it proves who it is.
-    pub const fn proof(&self) -> &Proof {
-        &self.proof
+    /// How it proves who it is, or that it has been here before.
+    pub const fn said(&self) -> &Said {
+        &self.said
+    }
+
+    /// Whether the session of this name is here, with a connection or without.
+    pub fn finds(&self, session: &[u8; 16]) -> bool {
+        self.sessions.lock().get(session).is_some_and(|lanes| lanes.strong_count() > 0)
+    }
+
+    /// Goes on with a session that is here over this connection; its handler is asked whether the key is the session's own. False if
+    /// the session has just ended, or the client has said something else.
+    pub fn rejoin(self, session: &[u8; 16]) -> bool {
+        let lanes = self.sessions.lock().get(session).and_then(Weak::upgrade);
+        match (lanes, self.said) {
+            (Some(lanes), Said::Resume(Resume { key, held })) if !lanes.is_closed() => {
+                self.lanes.refuse();
+                lanes.hand_over(Comer { connection: self.connection, control: self.control, key, held });
+                true
+            }
+            _ => {
+                close(&self.connection, CloseCode::BUSY, "the session has just ended; come again");
+                false
+            }
+        }
     }
 
     /// Asks for another proof; `text` tells people which. The client has the time of a handshake.
@@ -220,11 +297,14 @@ impl QuicRequest {
                 return Err(QuicError::Protocol("too many attempts to authenticate".to_owned()));
             }
             self.control.send(&[Control::Challenge { text }]).await?;
-            proof(&mut self.control).await
+            match said(&mut self.control).await? {
+                said @ Said::Proof(_) => Ok(said),
+                Said::Resume(_) => Err(QuicError::Protocol("credentials were to come".to_owned())),
+            }
         };
         let asked = tokio::time::timeout(self.options.handshake_timeout, asked).await;
         match asked.unwrap_or(Err(QuicError::Timeout)) {
-            Ok(proof) => Ok(Self { proof, ..self }),
+            Ok(said) => Ok(Self { said, ..self }),
             Err(error) => {
                 fail(&self.connection, &error);
                 Err(error)
@@ -232,13 +312,35 @@ impl QuicRequest {
         }
     }
 
-    /// Lets the client in. `session` names the session in logs, `capabilities` are this side's.
-    pub async fn welcome(mut self, session: [u8; 16], capabilities: Bytes) -> Result<QuicDriver, QuicError> {
-        self.connection.set_receive_window(VarInt::from_u32(WINDOW));
-        self.connection.set_max_concurrent_uni_streams(VarInt::from_u32(STREAMS));
-        self.control.send(&[Control::Welcome(Welcome { version: VERSION, session, capabilities })]).await?;
-        let ControlIo { send, receive, decoder } = self.control;
-        Ok(QuicDriver::new(self.lanes, (send, receive, decoder)))
+    /// Lets the client in. `session` names the session in logs, `capabilities` are this side's. With `keeping`, a client that asked
+    /// for it may come back to the session.
+    pub async fn welcome(
+        mut self,
+        session: [u8; 16],
+        capabilities: Bytes,
+        keeping: Option<Keeping>,
+    ) -> Result<QuicDriver, QuicError> {
+        open_windows(&self.connection);
+        let keeping = keeping.filter(|_| self.hello.resumes);
+        let kept = keeping.as_ref().map(|keeping| {
+            let seconds = u32::try_from(keeping.time.as_secs()).unwrap_or(u32::MAX);
+            Kept { key: keeping.key.clone(), seconds }
+        });
+        self.control.send(&[Control::Welcome(Welcome { version: VERSION, session, capabilities, kept })]).await?;
+        let comeback = match keeping {
+            Some(keeping) => {
+                self.lanes.keep(Window { events: keeping.events, bytes: keeping.bytes });
+                let mut sessions = self.sessions.lock();
+                // Looked through when it has doubled: the ended ones cost as much as the others.
+                if sessions.len() == sessions.capacity() {
+                    sessions.retain(|_, lanes| lanes.strong_count() > 0);
+                }
+                sessions.insert(session, Arc::downgrade(&self.lanes));
+                Comeback::Waits(keeping.time)
+            }
+            None => Comeback::Never,
+        };
+        Ok(QuicDriver::new(self.lanes, self.connection, self.control, comeback))
     }
 
     /// Turns the client away. How long to wait before is the caller's to decide.
@@ -248,11 +350,23 @@ impl QuicRequest {
     }
 }
 
-async fn proof(control: &mut ControlIo) -> Result<Proof, QuicError> {
+async fn said(control: &mut ControlIo) -> Result<Said, QuicError> {
     match control.next().await? {
-        Control::Authenticate(proof) => Ok(proof),
+        Control::Authenticate(proof) => Ok(Said::Proof(proof)),
+        Control::Resume(resume) => Ok(Said::Resume(resume)),
         _ => Err(QuicError::Protocol("credentials were to come".to_owned())),
     }
+}
+
+/// Of a server that knows its old connections' packets when it is restarted, and tells their senders that it does not know them
+/// any more (RFC 9000 section 10.3): they need not wait for their time-out.
+fn endpoint_config(tls: &TlsServer) -> quinn::EndpointConfig {
+    let resets = hmac::Key::new(hmac::HMAC_SHA256, &tls.derived_key(b"keyway quic resets"));
+    let mut configuration = quinn::EndpointConfig::new(Arc::new(resets));
+    let [a, b, c, d, e, f, g, h, ..] = tls.derived_key(b"keyway quic connection ids");
+    let name = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    configuration.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(name)));
+    configuration
 }
 
 fn fail(connection: &quinn::Connection, error: &QuicError) {

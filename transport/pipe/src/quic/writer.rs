@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use keyway_wire::native::StreamKind;
 use quinn::{SendStream, WriteError};
 
 use super::{lane::Lane, lanes::Lanes};
 
 /// Writes what waits in `lane` until it ends and everything is acknowledged, or the connection is gone. `stream` is the control
 /// stream; others are opened here, as soon as the peer has room for one more.
-pub(super) async fn write(lanes: Arc<Lanes>, lane: Arc<Lane>, stream: Option<SendStream>) {
+pub(super) async fn write(
+    lanes: Arc<Lanes>,
+    connection: quinn::Connection,
+    lane: Arc<Lane>,
+    stream: Option<SendStream>,
+) {
     let mut chunks = Vec::new();
     let mut stream = match stream {
         Some(stream) => stream,
-        None => match lanes.connection.open_uni().await {
+        None => match connection.open_uni().await {
             Ok(stream) => stream,
             // The driver hears of it.
             Err(_) => return,
@@ -30,14 +36,18 @@ pub(super) async fn write(lanes: Arc<Lanes>, lane: Arc<Lane>, stream: Option<Sen
         let outcome = stream.write_all_chunks(&mut chunks).await;
         chunks.clear();
         match outcome {
-            Ok(()) => lanes.settle(bytes),
+            Ok(()) => {
+                lane.settle();
+                lanes.make_room();
+            }
             Err(WriteError::Stopped(_)) => {
-                lanes.settle(bytes + lane.refuse());
+                lane.refuse();
+                lanes.make_room();
                 return;
             }
             Err(_) => return,
         }
-        if lane.kind == Some(keyway_wire::native::StreamKind::Large) {
+        if lane.kind == Some(StreamKind::Large) {
             break;
         }
     }

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use keyway_wire::native::ALPN;
+use ring::hmac;
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, danger::ClientCertVerifier},
@@ -53,6 +54,14 @@ impl TlsServer {
         };
         self.mutual = Some(Mutual { demanded: clients(true)?, welcome: clients(false)? });
         Ok(self)
+    }
+
+    /// A key that stays the same for as long as the certificate's key does, also when the program is restarted.
+    pub(crate) fn derived_key(&self, purpose: &[u8]) -> [u8; 32] {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, self.identity.key.secret_der());
+        let mut key = [0; 32];
+        key.copy_from_slice(hmac::sign(&secret, purpose).as_ref());
+        key
     }
 
     /// [`client_ca_pem`](Self::client_ca_pem) with the content of a file.

@@ -6,5 +6,7 @@ mod delivery;
 mod descriptors;
 mod peer;
 mod quic;
+mod quic_resume;
+mod quic_stage;
 mod slow_consumers;
 mod tls;

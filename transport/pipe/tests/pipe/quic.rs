@@ -1,25 +1,22 @@
 //! Pipes over QUIC (docs/native-protocol.md).
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use keyway_pipe::{
-    Handler, HandshakeError, PeerAddress, QueueLimits, QuicConnected, QuicEndpoint, QuicError, QuicIncoming,
-    QuicListener, QuicOptions, QuicRequest, SendError, Sender, TlsClient, TlsServer,
+    Handler, HandshakeError, PeerAddress, QueueLimits, QuicConnected, QuicError, QuicIncoming, Said, SendError, Sender,
 };
 use keyway_session::CloseReason;
-use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
+use keyway_value::{ActionId, MessageId, ObjectId, ServiceId};
 use keyway_wire::{
-    Frame, MessageKind, Url,
-    native::{CloseCode, Overflow, Proof, SecretText},
+    Frame, MessageKind,
+    native::{CloseCode, Overflow, Proof},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{
-    net::UdpSocket,
     sync::{
         RwLock,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -29,110 +26,9 @@ use tokio::{
 
 use crate::{
     certificates::{Authority, Pair},
-    peer::{Echo, PATIENCE, Record, Recorder, post},
+    peer::{Echo, PATIENCE, Recorder, post},
+    quic_stage::{Stage, call, dialogue, event, network, user},
 };
-
-/// A listener and a client that trusts it.
-struct Stage {
-    listener: QuicListener,
-    /// Where clients connect to.
-    url: Url,
-    endpoint: QuicEndpoint,
-    tls: TlsClient,
-    authority: Authority,
-}
-
-impl Stage {
-    async fn new(dead_after: Duration) -> Self {
-        let authority = Authority::new("authority");
-        let Pair { certificate, key } = authority.issue(&["127.0.0.1"]);
-        let server = TlsServer::from_pem(&certificate, &key).unwrap().client_ca_pem(&authority.pem).unwrap();
-        let mut options = QuicOptions::default();
-        options.dead_after = dead_after;
-        let url = Url::parse("quic://127.0.0.1:0");
-        let listener = QuicListener::bind(&url, &server, options.clone()).await.unwrap();
-        let endpoint = QuicEndpoint::new(options).unwrap();
-        let url = listener.local_url().clone();
-        Self { listener, url, endpoint, tls: TlsClient::ca_pem(&authority.pem).unwrap(), authority }
-    }
-
-    async fn request(&self) -> QuicRequest {
-        self.request_with(QueueLimits::default()).await
-    }
-
-    async fn request_with(&self, limits: QueueLimits) -> QuicRequest {
-        let incoming = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
-        incoming.handshake(limits).await.unwrap()
-    }
-
-    async fn connect(&self, proof: Proof) -> Result<QuicConnected, QuicError> {
-        self.connect_as(&self.tls, proof, |_| None).await
-    }
-
-    async fn connect_as(
-        &self,
-        tls: &TlsClient,
-        proof: Proof,
-        answer: impl FnMut(&str) -> Option<Proof>,
-    ) -> Result<QuicConnected, QuicError> {
-        let (url, limits) = (&self.url, QueueLimits::default());
-        let capabilities = Bytes::from_static(b"client");
-        timeout(PATIENCE, self.endpoint.connect(url, tls, capabilities, proof, answer, limits)).await.unwrap()
-    }
-
-    /// A connection: the client, and the server's sender and record.
-    async fn open(&self) -> (QuicConnected, Sender, Record) {
-        let (recorder, record) = Recorder::new();
-        let (client, sender) = self.open_with(recorder, QueueLimits::default()).await;
-        (client, sender, record)
-    }
-
-    async fn open_with(&self, handler: impl Handler + 'static, limits: QueueLimits) -> (QuicConnected, Sender) {
-        let serving = async {
-            let request = self.request_with(limits).await;
-            let sender = request.sender().clone();
-            (sender, request.welcome([7; 16], Bytes::from_static(b"server")).await.unwrap())
-        };
-        let (client, (sender, driver)) = tokio::join!(self.connect(Proof::Nothing), serving);
-        tokio::spawn(driver.run(handler));
-        (client.unwrap(), sender)
-    }
-}
-
-/// A network between one client and the server, until the task is aborted.
-async fn network(server: SocketAddr) -> (Url, tokio::task::JoinHandle<()>) {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("quic://{}", socket.local_addr().unwrap()));
-    let task = tokio::spawn(async move {
-        let (mut packet, mut client) = (vec![0; 65_536], None);
-        loop {
-            let Ok((length, from)) = socket.recv_from(&mut packet).await else { continue };
-            let to = if from == server {
-                client
-            } else {
-                client = Some(from);
-                Some(server)
-            };
-            if let Some(to) = to {
-                // A packet that is lost is a packet that is lost.
-                let _ = socket.send_to(&packet[..length], to).await;
-            }
-        }
-    });
-    (url, task)
-}
-
-fn user(token: &str) -> Proof {
-    Proof::User { user: "nao".to_owned(), token: SecretText::new(token.to_owned()) }
-}
-
-fn call(id: u32, object: u32, size: usize) -> Frame {
-    Frame::call(MessageId(id), ServiceId(2), ObjectId(object), ActionId(100), Payload::from(vec![7; size]))
-}
-
-fn event(n: u32, action: u32, size: usize) -> Frame {
-    Frame::event(MessageId(n), ServiceId(2), ObjectId(1), ActionId(action), Payload::from(vec![7; size]))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_of_every_size_come_back_over_quic() {
@@ -191,10 +87,10 @@ async fn a_client_is_judged_by_what_it_says_and_may_be_asked_again() {
     let stage = Stage::new(Duration::from_secs(10)).await;
     let serving = async {
         let request = stage.request().await;
-        assert_eq!((&request.hello().capabilities[..], request.proof()), (&b"client"[..], &Proof::Nothing));
+        assert_eq!((&request.hello().capabilities[..], request.said()), (&b"client"[..], &Said::Proof(Proof::Nothing)));
         assert!(request.sender().peer_certificates().is_empty());
         let request = request.challenge("user and token".to_owned()).await.unwrap();
-        assert_eq!(request.proof(), &user("secret"));
+        assert_eq!(request.said(), &Said::Proof(user("secret")));
         request.refuse(CloseCode::REFUSED, "not today");
     };
     let answer = |text: &str| (text == "user and token").then(|| user("secret"));
@@ -215,7 +111,7 @@ async fn a_client_s_certificate_is_verified_and_shown_to_the_judge() {
     let serving = async {
         let request = stage.request().await;
         assert_eq!(request.sender().peer_certificates().len(), 1);
-        request.welcome([0; 16], Bytes::new()).await.unwrap()
+        request.welcome([0; 16], Bytes::new(), None).await.unwrap()
     };
     let (connected, _server) = tokio::join!(stage.connect_as(&tls, Proof::Nothing, |_| None), serving);
     connected.unwrap();
@@ -256,7 +152,8 @@ async fn a_message_that_is_too_long_is_refused_before_it_is_sent() {
     let stage = Stage::new(Duration::from_secs(10)).await;
     let capabilities = Bytes::from(vec![7; 40 << 10]);
     let limits = QueueLimits::default();
-    let connecting = stage.endpoint.connect(&stage.url, &stage.tls, capabilities, Proof::Nothing, |_| None, limits);
+    let connecting =
+        stage.endpoint.connect(&stage.url, &stage.tls, capabilities, dialogue(Proof::Nothing, |_| None), limits);
     let serving = async { stage.listener.accept().await.unwrap().handshake(limits).await.unwrap_err() };
     let (refused, _) = timeout(PATIENCE, async { tokio::join!(connecting, serving) }).await.unwrap();
     let error = refused.unwrap_err();

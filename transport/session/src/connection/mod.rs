@@ -99,6 +99,11 @@ impl Connection {
         connection
     }
 
+    /// This end again, at a server that has begun anew and announces `remote`.
+    pub fn reopened(&self, remote: &CapabilityMap) -> Self {
+        Self::opened(false, self.own.clone(), remote, self.max_payload)
+    }
+
     fn new(phase: Phase, own: CapabilityMap, max_payload: u32) -> Self {
         let remote = CapabilityMap::empty();
         Self { phase, own, remote, shared: SharedCapabilities::default(), max_payload }

@@ -36,6 +36,45 @@ pub enum Control {
         /// What happens.
         overflow: Overflow,
     },
+    /// 5: instead of the first `Authenticate`: the client goes on with a session whose connection was lost. The server answers with
+    /// `Resumed`; with `Welcome` if it believes the key and knows nothing of the session any more; or with `Challenge` if it
+    /// does not believe the key.
+    Resume(Resume),
+    /// 6: the session goes on. Each side now sends again what the other has not.
+    Resumed {
+        /// What the server has.
+        held: Held,
+        /// The key for the next time.
+        key: Bytes,
+    },
+    /// 7: the server gives a newer key, which makes those before it worthless.
+    Key {
+        /// Sealed: nobody but the server can read it.
+        key: Bytes,
+    },
+    /// 8: what has arrived, and need not be kept any more. Of the signals only those with news.
+    Acknowledge(Held),
+}
+
+/// What one side has received of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// All frames of calls streams up to this number.
+    pub calls: u64,
+    /// All large frames up to this number.
+    pub large: u64,
+    /// The number of the last event of each signal: service, object, action. The action is 0 for those of service 1, which share
+    /// a stream.
+    pub events: Vec<(u32, u32, u32, u64)>,
+}
+
+/// A client that comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The last key the server gave.
+    pub key: Bytes,
+    /// What the client has.
+    pub held: Held,
 }
 
 /// The client's first message.
@@ -45,6 +84,8 @@ pub struct Hello {
     pub version: u32,
     /// Its capabilities, encoded as in a Capability frame of QiMessaging (`{sm}`).
     pub capabilities: Bytes,
+    /// Whether it wants to come back to the session when its connection is lost.
+    pub resumes: bool,
 }
 
 /// How a client proves who it is.
@@ -73,6 +114,17 @@ pub struct Welcome {
     pub session: [u8; 16],
     /// The server's capabilities, encoded as the client's.
     pub capabilities: Bytes,
+    /// How the client comes back, if the session is kept.
+    pub kept: Option<Kept>,
+}
+
+/// A session that outlives its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What the client shows when it comes back. Sealed: nobody but the server can read it.
+    pub key: Bytes,
+    /// For how many seconds the session is kept without a connection.
+    pub seconds: u32,
 }
 
 /// What happens with events for which a subscriber has no room.
@@ -106,4 +158,4 @@ impl Control {
 }
 
 /// How many variants [`Control`] has.
-const KINDS: u32 = 5;
+const KINDS: u32 = 9;

@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::native::{Hello, Overflow, Proof, SecretText, VERSION, Welcome};
+    use crate::native::{Held, Hello, Kept, Overflow, Proof, Resume, SecretText, VERSION, Welcome};
 
     fn bytes_of(message: &Control) -> BytesMut {
         let mut bytes = BytesMut::new();
@@ -85,14 +85,26 @@ mod tests {
 
     fn messages() -> Vec<Control> {
         let capabilities = Bytes::from_static(&[0, 0, 0, 0]);
+        let welcome = |kept| {
+            let capabilities = capabilities.clone();
+            Control::Welcome(Welcome { version: VERSION, session: [0x11; 16], capabilities, kept })
+        };
         vec![
-            Control::Hello(Hello { version: VERSION, capabilities: capabilities.clone() }),
+            Control::Hello(Hello { version: VERSION, capabilities: capabilities.clone(), resumes: true }),
             Control::Authenticate(Proof::Nothing),
             Control::Authenticate(Proof::User { user: "nao".into(), token: SecretText::new("abc".into()) }),
             Control::Challenge { text: "user and token".into() },
             Control::Authenticate(Proof::Token(SecretText::new("abc".into()))),
-            Control::Welcome(Welcome { version: VERSION, session: [0x11; 16], capabilities }),
+            welcome(None),
+            welcome(Some(Kept { key: Bytes::from_static(&[0xAB, 0xCD]), seconds: 60 })),
             Control::Flow { service: 2, object: 1, action: 300, overflow: Overflow::Latest },
+            Control::Resume(Resume {
+                key: Bytes::from_static(&[0xAB, 0xCD]),
+                held: Held { calls: 300, large: 0, events: vec![(2, 1, 300, 7)] },
+            }),
+            Control::Resumed { held: Held::default(), key: Bytes::from_static(&[0xEF]) },
+            Control::Key { key: Bytes::from_static(&[0xEF]) },
+            Control::Acknowledge(Held { calls: 300, ..Held::default() }),
         ]
     }
 

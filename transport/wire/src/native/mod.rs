@@ -27,7 +27,7 @@ mod header;
 mod secret;
 
 pub use close_code::CloseCode;
-pub use control::{Control, Hello, Overflow, Proof, Welcome};
+pub use control::{Control, Held, Hello, Kept, Overflow, Proof, Resume, Welcome};
 pub use control_stream::{ControlDecoder, MAX_CONTROL};
 pub use decoder::NativeDecoder;
 pub use header::NativeHeader;
