@@ -129,6 +129,25 @@ impl Authenticator {
         }
     }
 
+    /// The role that an identity has by now, which had `role` when it was found out: nothing if it is not known any more. A JWT's
+    /// role was in the token, and is what it was.
+    pub fn standing(&self, identity: &Identity, role: &str) -> Option<String> {
+        let config = &self.config;
+        let user = || config.users.get(&identity.name);
+        match identity.method {
+            Method::Anonymous => config.anonymous.clone(),
+            // Which of its names the rule knew is not remembered: it shows its certificate again.
+            Method::Certificate => None,
+            Method::Jwt => config.jwt.as_ref().map(|_| role.to_owned()),
+            Method::Password => {
+                user().filter(|user| matches!(user.credential, Credential::Password(_))).map(|user| user.role.clone())
+            }
+            Method::Token => {
+                user().filter(|user| matches!(user.credential, Credential::Token(_))).map(|user| user.role.clone())
+            }
+        }
+    }
+
     /// The role of clients that show nothing, if they are let in.
     pub fn anonymous(&self) -> Option<&str> {
         self.config.anonymous.as_deref()

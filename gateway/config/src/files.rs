@@ -61,6 +61,7 @@ pub(crate) fn resolve(settings: &mut Settings, context: &mut Context<'_>) {
     };
     resolve(&mut settings.policy);
     resolve(&mut settings.audit.folder);
+    resolve(&mut settings.session.key_file);
     for (at, directory) in settings.directories.iter_mut().enumerate() {
         let paths = [
             ("ca", &mut directory.ca, CERTIFICATE),

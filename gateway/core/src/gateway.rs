@@ -10,7 +10,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use keyway_auth::{Credentials, Now, Outcome, Secret, Source};
+use bytes::Bytes;
+use keyway_auth::{Credentials, Now, Outcome, Reason, Secret, Source, resume::ResumeError};
 use keyway_history::audit::Recorder;
 use keyway_pipe::{ConnectionCap, ConnectionId, offload, slow_consumers_closed};
 use tokio::task::AbortHandle;
@@ -18,6 +19,7 @@ use tokio::task::AbortHandle;
 use crate::{
     bus::{Bus, BusSettings},
     client::Feeds,
+    comeback::Comebacks,
     lease::Lease,
     member::Member,
     metrics::{AuditState, Metrics, Snapshot, Traffic},
@@ -38,6 +40,7 @@ struct Inner {
     feeds: Feeds,
     presence: Arc<Presence>,
     draining: AtomicBool,
+    comebacks: Comebacks,
 }
 
 /// What a client shows, by its own value: it outlives the message it came in.
@@ -54,6 +57,8 @@ pub enum Shown {
     },
     /// A token alone.
     Bearer(Secret),
+    /// The key of a session that this gateway does not know any more.
+    ResumeKey(Bytes),
     /// A certificate that TLS verified.
     Certificate {
         /// Its subject, as [`Names`](keyway_auth::certificate::Names) has it.
@@ -67,6 +72,7 @@ impl Gateway {
     /// Starts to attach to directories, and keeps trying (spec 12.5). Needs a tokio runtime.
     pub fn start(rules: Rules, buses: Vec<BusSettings>, recorder: Option<Recorder>) -> Self {
         let connections = ConnectionCap::new(rules.limits.connections_per_source, rules.limits.connections);
+        let replay = rules.limits.replay;
         let rules = Arc::new(ArcSwap::new(InForce::first(rules)));
         let presence = Arc::<Presence>::default();
         let bus = |settings| Bus::new(settings, rules.clone(), presence.clone());
@@ -81,9 +87,10 @@ impl Gateway {
             working,
             recorder,
             connections,
-            feeds: Feeds::default(),
+            feeds: Feeds::new(replay),
             presence,
             draining: AtomicBool::new(false),
+            comebacks: Comebacks::in_memory(),
         }))
     }
 
@@ -126,6 +133,11 @@ impl Gateway {
     /// Decides who a client is. Passwords are verified on the CPU threads.
     pub async fn authenticate(&self, source: Source, shown: Shown) -> Outcome {
         let rules = self.0.rules.load_full();
+        if let Shown::ResumeKey(key) = &shown {
+            let outcome = self.resumed(&rules.rules, key);
+            self.metrics().authenticated(&outcome);
+            return outcome;
+        }
         let cost = match &shown {
             // Argon2id takes tens of milliseconds.
             Shown::Named { .. } => Duration::from_millis(20),
@@ -135,7 +147,7 @@ impl Gateway {
             let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
             let authenticator = &rules.rules.authenticator;
             match &shown {
-                Shown::Nothing => authenticator.begin(now, source, &Credentials::Anonymous),
+                Shown::Nothing | Shown::ResumeKey(_) => authenticator.begin(now, source, &Credentials::Anonymous),
                 Shown::Named { user, secret } => authenticator.begin(now, source, &Credentials::Named { user, secret }),
                 Shown::Bearer(secret) => authenticator.begin(now, source, &Credentials::Bearer(secret)),
                 Shown::Certificate { subject, sans } => {
@@ -147,6 +159,23 @@ impl Gateway {
         .await;
         self.metrics().authenticated(&outcome);
         outcome
+    }
+
+    /// Who comes back with a key, as what it may come in by now.
+    fn resumed(&self, rules: &Rules, key: &[u8]) -> Outcome {
+        let refused = |reason| Outcome::Refused { reason, delay: Duration::ZERO };
+        match self.0.comebacks.redeem(key) {
+            Ok((identity, role)) => match rules.authenticator.standing(&identity, &role) {
+                Some(role) => Outcome::Accepted { identity, role },
+                None => refused(Reason::Resume(ResumeError::Unknown)),
+            },
+            Err(reason) => refused(reason),
+        }
+    }
+
+    /// The keys by which clients come back to their sessions.
+    pub fn comebacks(&self) -> &Comebacks {
+        &self.0.comebacks
     }
 
     /// Room for connections, by source and in all.

@@ -8,6 +8,7 @@ mod access;
 mod bus;
 mod catalog;
 pub mod client;
+mod comeback;
 mod gateway;
 mod journal;
 mod lease;
@@ -19,6 +20,7 @@ mod relay;
 mod rules;
 
 pub use bus::{Bus, BusSettings, DoorAddresses};
+pub use comeback::{Comeback, Comebacks};
 pub use gateway::{Gateway, Shown};
 pub use lease::{Lease, LeaseRule, Leased};
 pub use member::Member;

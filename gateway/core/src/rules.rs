@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use keyway_auth::Authenticator;
-use keyway_history::audit::Overflow;
+use keyway_history::{Bounds, audit::Overflow};
 use keyway_policy::Policy;
 
 use crate::lease::LeaseRule;
@@ -48,6 +48,9 @@ pub struct Limits {
     pub payload: u32,
     /// What may wait for a client that does not read, in bytes.
     pub queue_per_session: usize,
+    /// Events of a signal that are kept for clients that come back, and for how long; so long sessions are kept, too. As it was when
+    /// the gateway started.
+    pub replay: Bounds,
 }
 
 impl Default for Limits {
@@ -60,6 +63,7 @@ impl Default for Limits {
             calls_per_second: None,
             payload: keyway_session::DEFAULT_MAX_PAYLOAD,
             queue_per_session: 64 << 20,
+            replay: Bounds::default(),
         }
     }
 }

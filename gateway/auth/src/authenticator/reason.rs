@@ -1,6 +1,6 @@
 //! Why a client stays outside.
 
-use crate::JwtError;
+use crate::{JwtError, resume::ResumeError};
 
 /// A refusal. The text is for the client and tells it nothing it could use; codes keep their meaning (`docs/errors.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum Reason {
     /// The source has too many verifications running.
     #[error("{}: too many attempts at a time; try again", self.code())]
     Busy,
+    /// The key of a lost session is not believed.
+    #[error("{}: {_0}", self.code())]
+    Resume(ResumeError),
 }
 
 impl Reason {
@@ -40,6 +43,7 @@ impl Reason {
             Self::Jwt(_) => "KW-A005",
             Self::JwtWithoutRole => "KW-A006",
             Self::Busy => "KW-A007",
+            Self::Resume(_) => "KW-A009",
         }
     }
 }

@@ -24,6 +24,11 @@ impl UsedKeys {
         Self { used: HashMap::new(), capacity }
     }
 
+    /// Whether an opened key, or a later one of its session, was used.
+    pub fn is_used(&self, key: &Resumption) -> bool {
+        self.used.get(&key.session).is_some_and(|last| key.number <= last.number)
+    }
+
     /// Uses an opened key, unless it or a later one of its session was used before.
     pub fn redeem(&mut self, now: SystemTime, key: &Resumption) -> Result<(), ResumeError> {
         let last = Last { number: key.number, expires: key.expires };

@@ -46,6 +46,7 @@ impl Running {
     pub(crate) async fn start(plan: Plan, config: Option<&Config>) -> anyhow::Result<Self> {
         let audit = plan.audit_log()?;
         let gateway = Gateway::start(plan.rules.clone(), plan.buses.clone(), audit.as_ref().map(AuditLog::recorder));
+        plan.use_key_file(gateway.comebacks())?;
         let (asks, asking) = Asking::new()?;
         let (asks, reloads) = match (&plan.file, config) {
             (Some(file), Some(config)) => {

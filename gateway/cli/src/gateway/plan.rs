@@ -1,13 +1,21 @@
 //! What a gateway is to be, from its file and its flags.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
-use keyway::{Session, SessionBuilder, TlsClient, TlsServer, front::FrontSettings};
+use keyway::{
+    Session, SessionBuilder, TlsClient, TlsServer,
+    front::{FrontSettings, Kept},
+};
 use keyway_admin::AdminError;
-use keyway_auth::{AuthConfig, Authenticator};
+use keyway_auth::{AuthConfig, Authenticator, resume::SealingKeys};
 use keyway_config::{Audit, Config, Directory, DoorUrl, Listen, Network, Scheme, Trust};
-use keyway_gateway::{AuditRules, BusSettings, LeaseRule, Limits, Rules};
+use keyway_gateway::{AuditRules, BusSettings, Comebacks, LeaseRule, Limits, Rules};
 use keyway_history::audit::AuditLog;
 use keyway_pipe::SocketOptions;
 use keyway_policy::Policy;
@@ -27,6 +35,8 @@ pub(crate) struct Plan {
     /// For running calls, when the gateway ends.
     pub(crate) drain: Duration,
     audit: Audit,
+    /// Where the keys of sessions are.
+    key_file: Option<PathBuf>,
 }
 
 /// A door to open.
@@ -80,7 +90,23 @@ impl Plan {
             admin,
             drain: Duration::from_secs(args.drain),
             audit,
+            key_file: config.and_then(|config| config.session.key_file.clone()),
         })
+    }
+
+    /// Has sessions found again after a restart, if there is a file for that.
+    pub(crate) fn use_key_file(&self, comebacks: &Comebacks) -> anyhow::Result<()> {
+        let Some(file) = &self.key_file else { return Ok(()) };
+        let keys = match SealingKeys::load(file)? {
+            Some(keys) => keys,
+            None => {
+                let keys = SealingKeys::generate(SystemTime::now())?;
+                keys.save(file).context("set `session.key_file` to a path that can be written, or remove it")?;
+                keys
+            }
+        };
+        comebacks.seal_with(keys, file.clone());
+        Ok(())
     }
 
     /// Opens the audit log, if there is to be one.
@@ -123,6 +149,7 @@ pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
         calls_per_second: limits.calls_per_second.map(std::num::NonZero::get),
         payload: u32::try_from(limits.payload.0).unwrap_or(u32::MAX),
         queue_per_session: limits.queue_per_session.as_usize(),
+        replay: config.session.bounds(),
     };
     let recorded = config.audit.clone();
     let arguments = Arc::new(move |service: &str, member: &str| recorded.records_arguments(service, member));
@@ -267,6 +294,8 @@ fn front(listen: &Listen, rules: &Rules, network: &Network) -> anyhow::Result<Fr
         max_payload: limits.payload,
         socket: SocketOptions::from_environment().dead_after(network.dead_after),
         tls: server_tls(listen)?,
+        quic_dead_after: network.dead_after,
+        kept: Kept { time: limits.replay.age, events: limits.replay.events, bytes: limits.replay.bytes },
         ..FrontSettings::default()
     };
     front.queue.max_bytes = limits.queue_per_session;

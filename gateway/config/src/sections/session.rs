@@ -1,6 +1,6 @@
 //! `[session]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use keyway_history::Bounds;
 use schemars::JsonSchema;
@@ -20,6 +20,9 @@ pub struct Session {
     pub replay_events: usize,
     /// Payload bytes of these events.
     pub replay_size: ByteSize,
+    /// Where the keys are kept by which sessions are found again after a restart; without a file clients authenticate anew then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Session {
@@ -32,6 +35,11 @@ impl Session {
 impl Default for Session {
     fn default() -> Self {
         let usual = Bounds::default();
-        Self { kept_for: usual.age, replay_events: usual.events, replay_size: ByteSize(usual.bytes as u64) }
+        Self {
+            kept_for: usual.age,
+            replay_events: usual.events,
+            replay_size: ByteSize(usual.bytes as u64),
+            key_file: None,
+        }
     }
 }

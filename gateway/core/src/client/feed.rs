@@ -29,8 +29,11 @@ use tokio::{
 use super::{ClientError, GatewayCode, reply::release_objects};
 
 /// The feeds of a gateway, by bus, service and signal.
-#[derive(Default)]
-pub(crate) struct Feeds(Mutex<HashMap<Key, Arc<OnceCell<Weak<Feed>>>>>);
+pub(crate) struct Feeds {
+    open: Mutex<HashMap<Key, Arc<OnceCell<Weak<Feed>>>>>,
+    /// What each keeps.
+    bounds: Bounds,
+}
 
 type Key = (usize, ServiceId, ActionId);
 
@@ -39,6 +42,7 @@ pub(super) struct Feed {
     pub(super) signature: Signature,
     layout: OnceLock<ObjectLayout>,
     window: Mutex<EventWindow>,
+    bounds: Bounds,
     /// What was given out, for those who wait.
     progress: watch::Sender<Progress>,
     /// The last events as JSON, made once for all who want that.
@@ -57,6 +61,14 @@ pub(super) struct Progress {
 }
 
 impl Feeds {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { open: Mutex::default(), bounds }
+    }
+
+    pub(super) const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// The feed of a signal, subscribed to inside if nobody had done so.
     pub(super) async fn feed(
         &self,
@@ -69,7 +81,7 @@ impl Feeds {
             let cell = self.cell(key);
             let mut opened = None;
             let open = async || {
-                let feed = Feed::open(proxy, signal, signature, None).await?;
+                let feed = Feed::open(proxy, signal, signature, self.bounds, None).await?;
                 let weak = Arc::downgrade(&feed);
                 opened = Some(feed);
                 Ok::<_, ClientError>(weak)
@@ -84,14 +96,14 @@ impl Feeds {
     }
 
     fn cell(&self, key: Key) -> Arc<OnceCell<Weak<Feed>>> {
-        let mut feeds = self.0.lock();
+        let mut feeds = self.open.lock();
         // Feeds that nobody reads any more are not remembered.
         feeds.retain(|_, cell| cell.get().is_none_or(|feed| feed.strong_count() > 0));
         feeds.entry(key).or_default().clone()
     }
 
     fn forget(&self, key: Key, cell: &Arc<OnceCell<Weak<Feed>>>) {
-        let mut feeds = self.0.lock();
+        let mut feeds = self.open.lock();
         if feeds.get(&key).is_some_and(|held| Arc::ptr_eq(held, cell)) {
             feeds.remove(&key);
         }
@@ -104,6 +116,7 @@ impl Feed {
         proxy: &Proxy,
         signal: ActionId,
         signature: &Signature,
+        bounds: Bounds,
         room: Option<usize>,
     ) -> Result<Arc<Self>, ClientError> {
         let events = proxy.signal_encoded(signal).await?;
@@ -113,7 +126,8 @@ impl Feed {
         let feed = Arc::new(Self {
             signature: signature.clone(),
             layout: OnceLock::new(),
-            window: Mutex::new(EventWindow::new(Bounds::default(), start)),
+            window: Mutex::new(EventWindow::new(bounds, start)),
+            bounds,
             progress: watch::Sender::new(Progress { last: start, is_over: false }),
             texts: Mutex::default(),
             room: room.map(Semaphore::new),
@@ -187,7 +201,7 @@ impl Feed {
     /// The SDK had to drop events: their numbers are passed over.
     fn pass_over(&self, missed: u64) {
         let mut window = self.window.lock();
-        *window = EventWindow::new(Bounds::default(), window.last() + missed);
+        *window = EventWindow::new(self.bounds, window.last() + missed);
     }
 }
 

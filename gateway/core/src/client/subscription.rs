@@ -131,7 +131,7 @@ impl ClientSession {
         signature: &Signature,
         rule: Overflow,
     ) -> Result<Arc<Feed>, ClientError> {
-        let proxy = target.proxy().await?;
+        let (proxy, bounds) = (target.proxy().await?, self.gateway.feeds().bounds());
         match (&target.place, rule) {
             (Place::Service(service), Overflow::Disconnect | Overflow::DropOldest | Overflow::Latest) => {
                 let key = (Arc::as_ptr(&target.bus).addr(), service.id, signal);
@@ -139,7 +139,7 @@ impl ClientSession {
             }
             (_, rule) => {
                 let room = (rule == Overflow::Block).then_some(BATCH);
-                Feed::open(&proxy, signal, signature, room).await
+                Feed::open(&proxy, signal, signature, bounds, room).await
             }
         }
     }

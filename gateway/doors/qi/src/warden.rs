@@ -8,15 +8,18 @@ use std::{
 
 use keyway::front::{AuthMap, AuthOutcome, AuthRequest, Client, CloseReason, Input, Local, Verdict, Warden};
 use keyway_auth::{
-    Outcome, Reason, Source,
+    Identity, Method, Outcome, Reason, Source,
     certificate::{Names, NamesError},
 };
-use keyway_gateway::{Gateway, Member, Relay, Shown};
+use keyway_gateway::{Comeback, Gateway, Member, Relay, Shown};
 use keyway_pipe::ConnectionPermit;
 use keyway_session::CapabilityMap;
 use tokio::sync::oneshot;
 
 use crate::words::shown;
+
+/// Who a client is, and its role.
+type Found = (Identity, Arc<str>);
 
 /// Admits a client, and relays its messages.
 pub(crate) struct Guarding {
@@ -26,7 +29,10 @@ pub(crate) struct Guarding {
     /// The role of those who show nothing.
     anonymous: Option<Arc<str>>,
     /// Who the client is, once it has been found out.
-    member: Option<oneshot::Receiver<Member>>,
+    found: Option<oneshot::Receiver<Found>>,
+    known: Option<Found>,
+    /// How it comes back, over quic.
+    comeback: Option<Comeback>,
     _permit: ConnectionPermit,
 }
 
@@ -38,7 +44,16 @@ impl Guarding {
         anonymous: Option<Arc<str>>,
         permit: ConnectionPermit,
     ) -> Self {
-        Self { gateway: gateway.clone(), client: client.clone(), relay, anonymous, member: None, _permit: permit }
+        Self {
+            gateway: gateway.clone(),
+            client: client.clone(),
+            relay,
+            anonymous,
+            found: None,
+            known: None,
+            comeback: None,
+            _permit: permit,
+        }
     }
 
     /// What the certificate says of a client that says nothing itself.
@@ -55,22 +70,25 @@ impl Guarding {
         }
     }
 
-    fn member(&mut self) -> Option<Member> {
-        match &mut self.member {
-            Some(member) => member.try_recv().ok(),
-            // Nobody was asked: everybody is the same.
-            None => {
-                let role = self.gateway.open_to_anybody(self.anonymous.as_deref())?;
-                Some(member(&self.client, ANONYMOUS, &role))
-            }
+    fn found(&mut self) -> Option<&Found> {
+        if self.known.is_none() {
+            self.known = match &mut self.found {
+                Some(found) => found.try_recv().ok(),
+                // Nobody was asked: everybody is the same.
+                None => {
+                    let role = self.gateway.open_to_anybody(self.anonymous.as_deref())?;
+                    Some((anonymous(), role.into()))
+                }
+            };
         }
+        self.known.as_ref()
     }
 }
 
 impl Warden for Guarding {
     fn judge(&mut self, request: AuthRequest, verdict: Verdict) {
-        let (found, member_of) = oneshot::channel();
-        self.member = Some(member_of);
+        let (found, finding) = oneshot::channel();
+        self.found = Some(finding);
         let shown = match shown(&request.data) {
             Shown::Nothing => match self.by_certificate() {
                 Ok(shown) => shown,
@@ -84,7 +102,7 @@ impl Warden for Guarding {
         };
         if let (Shown::Nothing, Some(role)) = (&shown, &self.anonymous) {
             // Nobody waits for this end any more, once it is dropped.
-            let _ = found.send(member(&self.client, ANONYMOUS, role));
+            let _ = found.send((anonymous(), role.clone()));
             return verdict.give(AuthOutcome::Done(AuthMap::new()));
         }
         let (gateway, client) = (self.gateway.clone(), self.client.clone());
@@ -92,8 +110,8 @@ impl Warden for Guarding {
             let source = client.address().ip().map_or(Source::Local, Source::Address);
             match gateway.authenticate(source, shown).await {
                 Outcome::Accepted { identity, role } => {
-                    // Before the verdict: whoever hears it finds the member.
-                    let _ = found.send(member(&client, &identity.name, &role));
+                    // Before the verdict: whoever hears it finds who it is.
+                    let _ = found.send((identity, role.into()));
                     verdict.give(AuthOutcome::Done(AuthMap::new()));
                 }
                 Outcome::Refused { reason, .. } => {
@@ -105,8 +123,12 @@ impl Warden for Guarding {
     }
 
     fn opened(&mut self, capabilities: &CapabilityMap) {
-        match self.member() {
-            Some(member) => self.relay.open(member, capabilities),
+        let (id, address) = (self.client.id().to_string(), self.client.address().to_string());
+        match self.found() {
+            Some((identity, role)) => {
+                let member = Member::new("qi", id, &identity.name, role, address);
+                self.relay.open(member, capabilities);
+            }
             // The rules were changed between the connection and its first message: it may come again.
             None => self.client.close(CloseReason::Local),
         }
@@ -133,15 +155,38 @@ impl Warden for Guarding {
         Ok(())
     }
 
+    fn resume_key(&mut self, session: [u8; 16]) -> Option<Vec<u8>> {
+        if let Some(comeback) = &mut self.comeback {
+            return comeback.renew(self.gateway.comebacks());
+        }
+        let (identity, role) = self.found()?.clone();
+        let (comeback, key) = self.gateway.comebacks().begin(session, identity, &role)?;
+        self.comeback = Some(comeback);
+        Some(key)
+    }
+
+    fn resuming(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        let next = self.comeback.as_mut()?.resume(self.gateway.comebacks(), key);
+        tracing::debug!(client = %self.client.address(), believed = next.is_some(), "a client comes back");
+        next
+    }
+
+    fn resumed(&mut self) {
+        if let Some(comeback) = &mut self.comeback {
+            comeback.resumed();
+        }
+    }
+
     fn closed(&mut self, reason: &CloseReason) {
+        if let Some(comeback) = self.comeback.take() {
+            comeback.end(self.gateway.comebacks());
+        }
         tracing::debug!(client = %self.client.address(), %reason, "disconnected");
         self.relay.close(reason);
     }
 }
 
 /// Who shows nothing.
-const ANONYMOUS: &str = "anonymous";
-
-fn member(client: &Client, identity: &str, role: &str) -> Member {
-    Member::new("qi", client.id().to_string(), identity, role, client.address().to_string())
+fn anonymous() -> Identity {
+    Identity { name: "anonymous".to_owned(), method: Method::Anonymous }
 }

@@ -1,16 +1,19 @@
 //! What a libqi client says of itself (spec 5.4).
 
-use keyway::front::AuthMap;
+use keyway::front::{AuthMap, RESUME_KEY};
 use keyway_auth::Secret;
 use keyway_gateway::Shown;
 use keyway_value::Value;
 
-/// The credentials among a client's words: `auth_user` and `auth_token`, the token alone, or nothing.
+/// The key of a lost session, or the credentials among a client's words: `auth_user` and `auth_token`, the token alone, or nothing.
 pub(crate) fn shown(words: &AuthMap) -> Shown {
     let text = |key: &str| match words.get(key).map(Value::peel) {
         Some(Value::String(text)) => Some(text.to_string_lossy().into_owned()),
         _ => None,
     };
+    if let Some(Value::Raw(key)) = words.get(RESUME_KEY) {
+        return Shown::ResumeKey(key.clone());
+    }
     match (text("user"), text("token")) {
         (Some(user), Some(token)) => Shown::Named { user, secret: Secret::new(token) },
         (None, Some(token)) => Shown::Bearer(Secret::new(token)),
@@ -32,6 +35,14 @@ mod tests {
     fn user_and_token_are_a_name_with_its_secret() {
         let shown = shown(&words(&[("user", Value::from("nao")), ("token", Value::from("t"))]));
         assert!(matches!(shown, Shown::Named { user, secret } if user == "nao" && secret.expose() == "t"));
+    }
+
+    #[test]
+    fn a_resume_key_counts_before_everything_else_and_only_as_bytes() {
+        let key = Value::Raw(vec![1, 2].into());
+        let shown_with = |key| shown(&words(&[(RESUME_KEY, key), ("user", Value::from("nao"))]));
+        assert!(matches!(shown_with(key), Shown::ResumeKey(key) if key[..] == [1, 2]));
+        assert!(matches!(shown_with(Value::from("text")), Shown::Named { .. }));
     }
 
     #[test]
