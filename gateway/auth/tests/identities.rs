@@ -83,6 +83,23 @@ fn certificates_are_matched_by_all_that_is_asked_for() {
 }
 
 #[test]
+fn who_was_let_in_before_has_the_role_of_now_if_he_is_still_known() {
+    let (_, hash) = token::generate().unwrap();
+    let user = |role| format!("[[user]]\nname = 'nao'\nrole = '{role}'\ntoken_hash = '{hash}'\n");
+    let identity = |name: &str, method| Identity { name: name.into(), method };
+    let standing = |text: &str, identity: &Identity| Authenticator::new(config(text)).standing(identity, "admin");
+    let nao = identity("nao", Method::Token);
+    assert_eq!(standing(&user("admin"), &nao).as_deref(), Some("admin"));
+    assert_eq!(standing(&user("guest"), &nao).as_deref(), Some("guest"));
+    assert_eq!(standing("", &nao), None);
+    // He has a token now, and not the password by which he came.
+    assert_eq!(standing(&user("admin"), &identity("nao", Method::Password)), None);
+    assert_eq!(standing("", &identity("anonymous", Method::Anonymous)), None);
+    assert_eq!(standing("", &identity("eva", Method::Jwt)), None);
+    assert_eq!(standing(&user("admin"), &identity("CN=nao", Method::Certificate)), None);
+}
+
+#[test]
 fn each_mistake_of_a_configuration_is_reported_with_its_place() {
     let user = "[[user]]\nname = 'a'\nrole = 'guest'\n";
     let jwt = "[jwt]\njwks = 'k'\nissuer = 'i'\naudience = 'a'\n";
