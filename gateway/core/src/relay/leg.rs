@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -20,7 +20,11 @@ use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::{journal::Entry, metrics::Traffic};
+use crate::{
+    client::{ClientError, GatewayCode},
+    journal::Entry,
+    metrics::Traffic,
+};
 
 /// A client's connection to a service host.
 pub(crate) struct Leg {
@@ -88,7 +92,10 @@ impl Leg {
             let now = Instant::now();
             let mut connection = Connection::client(session.client_config(capabilities), now);
             connection.start(now, &mut |frame| _ = sender.send(frame));
-            driver.run(LegHandler { connection, leg: opening, shared, batch: Vec::new() }).await;
+            let patience = session.connect_timeout();
+            let handler =
+                LegHandler { connection, leg: opening, shared, batch: Vec::new(), patience, deadline: now + patience };
+            driver.run(handler).await;
         });
         leg
     }
@@ -261,6 +268,9 @@ struct LegHandler {
     /// What the client shares with the gateway.
     shared: SharedCapabilities,
     batch: Vec<Frame>,
+    /// How long the host may take to let this client in, and until when.
+    patience: Duration,
+    deadline: Instant,
 }
 
 impl LegHandler {
@@ -312,10 +322,17 @@ impl Handler for LegHandler {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        let opening = (!self.connection.is_open()).then_some(self.deadline);
+        [opening, self.connection.poll_timeout()].into_iter().flatten().min()
     }
 
     fn on_timeout(&mut self, now: Instant, sender: &Sender) -> Result<(), CloseReason> {
+        if !self.connection.is_open() && now >= self.deadline {
+            let waited = self.patience.as_secs_f64();
+            let text =
+                format!("the service's host took the connection and said nothing for {waited} s; try again");
+            return Err(CloseReason::Refused(ClientError::new(GatewayCode::Unreachable, text).to_string()));
+        }
         self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))
     }
 

@@ -1,6 +1,6 @@
 //! How a client picks a connection to a service (spec 1.3).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use keyway_pipe::Carrier;
@@ -109,6 +109,11 @@ impl Session {
     /// Who this session is to the hosts it connects to, with other capabilities.
     pub fn client_config(&self, capabilities: CapabilityMap) -> ClientConfig {
         self.0.settings.client_config(capabilities)
+    }
+
+    /// How long this session waits for a peer to connect and to let it in.
+    pub fn connect_timeout(&self) -> Duration {
+        self.0.settings.connect_timeout
     }
 }
 

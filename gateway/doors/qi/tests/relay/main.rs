@@ -1,0 +1,4 @@
+//! A gateway with its qi door, in one process with a directory, a service host and clients.
+
+mod silent_host;
+mod stage;
