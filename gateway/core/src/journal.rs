@@ -7,7 +7,10 @@ use std::{
 
 use keyway_history::audit::{Arguments, Caller, Kind, Outcome, Overflow, Record, Recorder, Refusal, Slot};
 
-use crate::rules::AuditRules;
+use crate::{
+    client::{ClientError, GatewayCode},
+    rules::AuditRules,
+};
 
 /// The audit log as one session writes it.
 #[derive(Debug, Clone)]
@@ -51,9 +54,10 @@ impl Journal {
         kind: Kind,
         service: &Arc<str>,
         member: Arc<str>,
-    ) -> Result<Entry, Refusal> {
+    ) -> Result<Entry, ClientError> {
+        let not_recorded = |refusal: Refusal| ClientError::new(GatewayCode::NotRecorded, refusal.to_string());
         let place = match self.overflow {
-            Overflow::FailClosed => Place::Reserved(self.recorder.reserve()?),
+            Overflow::FailClosed => Place::Reserved(self.recorder.reserve().map_err(not_recorded)?),
             _ => Place::Whenever(self.recorder.clone()),
         };
         Ok(Entry {

@@ -5,6 +5,7 @@
 //! [`ClientSession`](client::ClientSession) (names).
 
 mod access;
+mod allowance;
 mod bus;
 mod catalog;
 pub mod client;
@@ -18,6 +19,7 @@ mod pace;
 mod presence;
 mod relay;
 mod rules;
+mod under_way;
 
 pub use bus::{Bus, BusSettings, DoorAddresses};
 pub use comeback::{Comeback, Comebacks};

@@ -11,7 +11,10 @@ use std::{
 use keyway_auth::Outcome;
 use keyway_policy::Code;
 
-use crate::presence::Departure;
+use crate::{
+    client::{ClientError, GatewayCode},
+    presence::Departure,
+};
 
 /// What one session has done. Nobody else writes to it, so that counting costs next to nothing.
 #[derive(Debug, Default)]
@@ -24,7 +27,7 @@ pub struct Traffic {
     pub events_out: AtomicU64,
     /// Events of the client's own services that were passed on.
     pub events_in: AtomicU64,
-    /// Calls that were passed on and are not answered.
+    /// Calls that were passed on or are served in this process, and are not answered.
     pub in_flight: AtomicUsize,
 }
 
@@ -119,6 +122,15 @@ pub struct AuditState {
 }
 
 impl Traffic {
+    /// Whether one more call may begin.
+    pub(crate) fn room(&self, limit: usize) -> Result<(), ClientError> {
+        (self.in_flight.load(Relaxed) < limit).then_some(()).ok_or_else(Self::too_many)
+    }
+
+    pub(crate) fn too_many() -> ClientError {
+        ClientError::new(GatewayCode::TooManyCalls, "too many calls of this session are under way")
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             calls: self.calls.load(Relaxed),

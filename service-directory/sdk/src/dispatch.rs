@@ -8,39 +8,40 @@ use std::{
 use bytes::Bytes;
 use keyway_session::errors;
 use keyway_value::{ActionId, ObjectId, Payload, Signature, convert};
-use keyway_wire::{Flags, Frame, Header};
+use keyway_wire::{Flags, Frame, Header, MessageKind};
 
 use crate::{
     Error, Result,
     answer::Answer,
     context::CallContext,
     exchange::{Exchange, Passing},
+    front::Answered,
     object::Object,
     peer::Peer,
     signal::{Emission, SignalCore},
 };
 
 /// Serves a Call: answered exactly once (8.1), in place if the method is done at once.
-pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
+pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>, answered: Option<Answered>) {
     let header = frame.header;
     let Some(object) = find(peer, &header, main) else {
-        return send(peer, Frame::error_to(&header, errors::CALL_NOT_HANDLED));
+        return send(peer, Frame::error_to(&header, errors::CALL_NOT_HANDLED), answered);
     };
     if header.action == ActionId::TERMINATE && header.object != ObjectId::MAIN {
         peer.terminate(header.service, header.object);
-        return send(peer, Frame::reply_to(&header, Payload::default()));
+        return send(peer, Frame::reply_to(&header, Payload::default()), answered);
     }
     let request = match Request::read(&object, frame, context(peer, &header)) {
         Ok(request) => request,
-        Err(error) => return send(peer, Frame::error_to(&header, &error.to_string())),
+        Err(error) => return send(peer, Frame::error_to(&header, &error.to_string()), answered),
     };
     match request.run(&object, header.action) {
-        Answer::Ready(result) => request.answer(peer, &header, result),
+        Answer::Ready(result) => request.answer(peer, &header, result, answered),
         Answer::Unstoppable(future) => {
             let peer = peer.clone();
             tokio::spawn(async move {
                 let result = future.await;
-                request.answer(&peer, &header, result);
+                request.answer(&peer, &header, result, answered);
             });
         }
         Answer::Told(start) => {
@@ -49,7 +50,7 @@ pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
             tokio::spawn(async move {
                 let result = start(cancelled).await;
                 peer.finish(key);
-                request.answer(&peer, &header, result);
+                request.answer(&peer, &header, result, answered);
             });
         }
         Answer::Pending(future) => {
@@ -62,7 +63,7 @@ pub(crate) fn call(peer: &Arc<Peer>, frame: &Frame, main: Option<&Object>) {
                     _ = cancelled => Err(Error::Canceled),
                 };
                 peer.finish(key);
-                request.answer(&peer, &header, result);
+                request.answer(&peer, &header, result, answered);
             });
         }
     }
@@ -156,7 +157,7 @@ impl Request {
             .unwrap_or_else(|_| Answer::Ready(Err(Error::remote("the method panicked; see the log of its service"))))
     }
 
-    fn answer(&self, peer: &Arc<Peer>, header: &Header, result: Result<Payload>) {
+    fn answer(&self, peer: &Arc<Peer>, header: &Header, result: Result<Payload>, answered: Option<Answered>) {
         let frame = match result.and_then(|payload| self.convert(payload)) {
             Ok((payload, flags)) => {
                 let mut frame = Frame::reply_to(header, payload);
@@ -167,7 +168,7 @@ impl Request {
             Err(Error::Canceled) => Frame::error_to(header, errors::CALL_CANCELED),
             Err(error) => Frame::error_to(header, &error.to_string()),
         };
-        send(peer, frame);
+        send(peer, frame, answered);
     }
 
     /// Converts the result to what the caller wanted; where its value does not fit it goes out as declared (spec 2.3).
@@ -201,7 +202,10 @@ fn context(peer: &Arc<Peer>, header: &Header) -> CallContext {
     CallContext::new(exchange, header.service, header.object)
 }
 
-fn send(peer: &Arc<Peer>, frame: Frame) {
+fn send(peer: &Arc<Peer>, frame: Frame, answered: Option<Answered>) {
+    if let Some(answered) = answered {
+        answered(frame.header.kind == MessageKind::Reply);
+    }
     // A refused send means that the caller is gone: nobody is left to hear the answer.
     let _ = peer.sender().send(frame);
 }

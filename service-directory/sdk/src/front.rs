@@ -92,12 +92,22 @@ pub trait Warden: Send {
 }
 
 /// A message for an object of this process.
-#[derive(Debug)]
 pub struct Local {
     /// The message.
     pub input: Input,
     /// The main object of the service it is addressed to; without one, only objects that were passed on this connection get it.
     pub object: Option<Object>,
+    /// Is told of the answer, if the message is a call.
+    pub answered: Option<Answered>,
+}
+
+/// Called when the answer to a call is about to be sent; `true` is a result, `false` an error or a cancellation.
+pub type Answered = Box<dyn FnOnce(bool) + Send>;
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("input", &self.input).field("object", &self.object).finish_non_exhaustive()
+    }
 }
 
 /// Says whether a client comes in.
@@ -157,7 +167,7 @@ impl Client {
 
     /// Has objects of this process serve a message that was kept back before.
     pub fn serve(&self, local: Local) {
-        self.0.serve(local.input, local.object.as_ref());
+        self.0.serve(local);
     }
 
     /// An object of this process that was passed to the client, by the ids it has on this connection.

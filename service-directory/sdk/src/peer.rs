@@ -17,6 +17,7 @@ use crate::{
     Error, Result, dispatch,
     event_queue::{Event, EventQueue},
     exchange::{Exchange, Passing},
+    front::Local,
     host::Host,
     hub::Hub,
     object::Object,
@@ -258,10 +259,10 @@ impl Peer {
 
     /// Does what a message asks for: runs a method, answers a waiting call, hands an event to its listeners. `main` stands for the
     /// service's main object where it is not the host's.
-    pub(crate) fn serve(self: &Arc<Self>, input: Input, main: Option<&Object>) {
+    pub(crate) fn serve(self: &Arc<Self>, Local { input, object: main, answered }: Local) {
         match input {
-            Input::Call(frame) => dispatch::call(self, &frame, main),
-            Input::Post(frame) => dispatch::post(self, &frame, main),
+            Input::Call(frame) => dispatch::call(self, &frame, main.as_ref(), answered),
+            Input::Post(frame) => dispatch::post(self, &frame, main.as_ref()),
             Input::Cancel { call, .. } => {
                 if let Some(cancel) = self.running.lock().cancel(call) {
                     let _ = cancel.send(());

@@ -98,11 +98,11 @@ impl PeerHandler {
             input => {
                 match &mut self.guarded {
                     Some(Guarded { warden, .. }) => {
-                        if let Some(Local { input, object }) = warden.on_message(now, input)? {
-                            self.peer.serve(input, object.as_ref());
+                        if let Some(local) = warden.on_message(now, input)? {
+                            self.peer.serve(local);
                         }
                     }
-                    None => self.peer.serve(input, None),
+                    None => self.peer.serve(Local { input, object: None, answered: None }),
                 }
                 Ok(())
             }

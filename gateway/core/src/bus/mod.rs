@@ -23,8 +23,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub(crate) use self::service::{Place, Service};
-use self::view::View;
+pub(crate) use self::{
+    service::{Place, Service},
+    view::View,
+};
 use crate::{
     access::Access,
     catalog::{Announcement, Catalog, Front, uid},

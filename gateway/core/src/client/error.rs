@@ -216,6 +216,12 @@ impl From<&RateRefused> for ClientError {
     }
 }
 
+impl From<Leased> for ClientError {
+    fn from(leased: Leased) -> Self {
+        Self::new(GatewayCode::Leased, leased.text)
+    }
+}
+
 impl From<keyway::Error> for ClientError {
     fn from(error: keyway::Error) -> Self {
         use keyway::Error;

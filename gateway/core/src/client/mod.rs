@@ -22,7 +22,6 @@ use std::{
     time::Instant,
 };
 
-use keyway_policy::RateLimiter;
 use parking_lot::Mutex;
 
 pub(crate) use self::feed::Feeds;
@@ -34,11 +33,11 @@ pub use self::{
 };
 use self::{objects::Objects, target::Place};
 use crate::{
+    allowance::Allowance,
     bus::{Bus, Service},
     gateway::Gateway,
     journal::Journal,
     member::Member,
-    pace::Pace,
     presence::Stay,
     rules::InForce,
 };
@@ -55,17 +54,9 @@ pub struct ClientSession {
 struct Shared {
     /// Who is here hears of it, and leases know their holder by it.
     stay: Stay,
-    limiter: Mutex<Limiter>,
-    in_flight: Arc<AtomicUsize>,
+    allowance: Mutex<Allowance>,
     subscriptions: Arc<AtomicUsize>,
     objects: Mutex<Objects>,
-}
-
-/// Rates, as the rules in force have them.
-struct Limiter {
-    generation: u64,
-    rates: RateLimiter,
-    pace: Pace,
 }
 
 impl Gateway {
@@ -74,8 +65,7 @@ impl Gateway {
         let rules = self.in_force();
         let shared = Shared {
             stay: self.enter(&member, None, None, Arc::default()),
-            limiter: Mutex::new(Limiter::of(&rules)),
-            in_flight: Arc::default(),
+            allowance: Mutex::new(Allowance::of(&rules)),
             subscriptions: Arc::default(),
             objects: Mutex::default(),
         };
@@ -159,16 +149,6 @@ impl ClientSession {
     fn journal(&self, rules: &InForce) -> Option<Journal> {
         let recorder = self.gateway.recorder()?.clone();
         Some(Journal::new(recorder, self.member.caller.clone(), &rules.rules.audit))
-    }
-}
-
-impl Limiter {
-    fn of(rules: &InForce) -> Self {
-        Self {
-            generation: rules.generation,
-            rates: RateLimiter::new(&rules.rules.policy),
-            pace: Pace::new(rules.rules.limits.calls_per_second),
-        }
     }
 }
 

@@ -1,20 +1,14 @@
 //! Calls, posts and properties.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use bytes::Bytes;
 use keyway_history::audit::{Arguments as Recorded, Kind};
 use keyway_policy::{Arguments, Decision, RateId};
 use keyway_value::{ActionId, Encoder, Payload, Signature, Type, Value};
 
-use super::{ClientError, ClientSession, Counted, GatewayCode, Limiter, Reply, Target, target::is_offered};
-use crate::{journal::Entry, rules::InForce};
-
-/// Something that may be done, and is recorded in the end.
-pub(super) struct Permit {
-    entry: Option<Entry>,
-    _running: Counted,
-}
+use super::{ClientError, ClientSession, GatewayCode, Reply, Target, target::is_offered};
+use crate::{allowance::Passing, journal::Journal, rules::InForce, under_way::UnderWay};
 
 /// What is asked for, as the policy and the audit log see it.
 pub(super) struct Asked<'a> {
@@ -86,50 +80,58 @@ impl ClientSession {
         target: &Target,
         decision: Decision<'_>,
         asked: &Asked<'_>,
-    ) -> Result<Permit, ClientError> {
+    ) -> Result<UnderWay, ClientError> {
         let (access, now) = (&target.access, Instant::now());
         let rules = target.bus.rules();
         let journal = self.journal(&rules);
-        let name = access.member(asked.member);
-        let allowed = self
-            .judge(decision, asked)
-            .and_then(|rates| self.count(now, &rules, &rates, target, &name))
-            .and_then(|()| self.lease(now, target, asked));
-        if let Err(error) = allowed {
+        let begun = self.begin(now, &rules, target, decision, asked).and_then(|running| {
+            let begin =
+                |journal: &Journal| journal.begin(now, asked.kind, &access.service, access.member(asked.member));
+            Ok((running, journal.as_ref().map(begin).transpose()?))
+        });
+        let (running, mut entry) = begun.inspect_err(|error| {
+            self.gateway.metrics().refused(error.code());
             if let Some(journal) = &journal {
-                journal.refused(asked.kind, &access.service, name, error.code());
+                journal.refused(asked.kind, &access.service, access.member(asked.member), error.code());
             }
-            return Err(error);
-        }
-        let limit = rules.rules.limits.calls_in_flight;
-        let running = Counted::up_to(limit, &self.shared.in_flight).ok_or_else(|| {
-            ClientError::new(GatewayCode::TooManyCalls, "too many calls of this session are under way")
         })?;
-        let entry = journal.map(|journal| journal.begin(now, asked.kind, &access.service, name)).transpose();
-        let mut entry = entry.map_err(|refusal| ClientError::new(GatewayCode::NotRecorded, refusal.to_string()))?;
         if let Some(signature) = access.recorded(asked.member).filter(|_| asked.arguments.1.is_none()) {
             let arguments = Recorded::new(signature.clone(), asked.arguments.0.clone());
             entry = entry.map(|entry| entry.with_arguments(arguments));
         }
-        Ok(Permit { entry, _running: running })
+        let traffic = self.shared.stay.traffic();
+        match asked.kind {
+            Kind::Post => traffic.posts.fetch_add(1, Relaxed),
+            _ => traffic.calls.fetch_add(1, Relaxed),
+        };
+        Ok(running.recorded(entry))
     }
 
-    /// Takes the lease of a service that is used, if it has one; nothing is begun while the gateway ends.
-    fn lease(&self, now: Instant, target: &Target, asked: &Asked<'_>) -> Result<(), ClientError> {
+    /// In the order that holds behind all doors.
+    fn begin(
+        &self,
+        now: Instant,
+        rules: &InForce,
+        target: &Target,
+        decision: Decision<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<UnderWay, ClientError> {
+        let mut allowance = self.shared.allowance.lock();
+        allowance.renew(rules);
+        allowance.arrive(now)?;
         if self.gateway.is_draining() {
             return Err(ClientError::new(GatewayCode::Ending, "the gateway is ending"));
         }
-        let is_use = asked.kind == Kind::Set
-            || (matches!(asked.kind, Kind::Call | Kind::Post) && asked.member.0 >= ActionId::FIRST_USER.0);
-        match self.gateway.lease(&target.bus, &target.access.service).filter(|_| is_use) {
-            Some(lease) => lease
-                .take(now, &self.shared.stay)
-                .map_err(|leased| ClientError::new(GatewayCode::Leased, leased.to_string())),
-            None => Ok(()),
-        }
+        let stay = &self.shared.stay;
+        let running = UnderWay::begin(stay.traffic(), rules.rules.limits.calls_in_flight)?;
+        let rates = Self::judge(decision, asked)?;
+        let lease = self.gateway.lease(&target.bus, &target.access.service);
+        let (kind, member, access) = (asked.kind, asked.member, &target.access);
+        allowance.take(now, &Passing { kind, member, access, rates: &rates, lease: lease.as_ref() }, stay)?;
+        Ok(running)
     }
 
-    fn judge(&self, decision: Decision<'_>, asked: &Asked<'_>) -> Result<Vec<RateId>, ClientError> {
+    fn judge(decision: Decision<'_>, asked: &Asked<'_>) -> Result<Vec<RateId>, ClientError> {
         match decision {
             Decision::Allow { rates } => Ok(rates.to_vec()),
             Decision::AllowIfArguments(checker) => {
@@ -142,46 +144,6 @@ impl ClientSession {
             Decision::Inspect(_) => {
                 Err(ClientError::new(GatewayCode::BadArguments, "this member is not called by name"))
             }
-        }
-    }
-
-    fn count(
-        &self,
-        now: Instant,
-        rules: &Arc<InForce>,
-        rates: &[RateId],
-        target: &Target,
-        member: &str,
-    ) -> Result<(), ClientError> {
-        let mut limiter = self.shared.limiter.lock();
-        if limiter.generation != rules.generation {
-            *limiter = Limiter::of(rules);
-        }
-        if !limiter.pace.take(now) {
-            return Err(ClientError::new(GatewayCode::TooFast, "too many calls of this session in a second"));
-        }
-        if rates.is_empty() {
-            return Ok(());
-        }
-        let access = &target.access;
-        let names = || (access.role.to_string(), access.service.to_string(), member.to_owned());
-        limiter.rates.take(now, rates, names).map_err(|refused| ClientError::from(&refused))
-    }
-}
-
-impl Permit {
-    pub(super) fn finish(mut self, ok: bool) {
-        if let Some(entry) = self.entry.take() {
-            entry.finish(ok);
-        }
-    }
-}
-
-impl Drop for Permit {
-    /// What was canceled, or could not be passed on, was not done.
-    fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            entry.finish(false);
         }
     }
 }

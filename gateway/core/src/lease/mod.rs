@@ -39,7 +39,7 @@ pub struct LeaseRule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {text}", Self::CODE)]
 pub struct Leased {
-    text: String,
+    pub(crate) text: String,
 }
 
 /// The lease of one service.
@@ -154,14 +154,11 @@ impl Lease {
         taken.map_err(|occupied| match occupied {
             Occupied::By(Holder { session, identity, source, .. }, held) => Leased {
                 text: format!(
-                    "{service} is leased to {identity} (session {session}, {source}) for {} s; wait until it leaves, or has it \
-                     call Presence.release({service:?})",
+                    "{service} is leased to {identity} (session {session}, {source}) for {} s",
                     held.as_secs()
                 ),
             },
-            Occupied::Stopping => {
-                Leased { text: format!("{service} is being stopped, because who held it was lost; try again") }
-            }
+            Occupied::Stopping => Leased { text: format!("{service} is being stopped, because who held it was lost") },
         })
     }
 

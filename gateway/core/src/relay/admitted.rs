@@ -1,13 +1,12 @@
 //! What is known of a client that is in.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use keyway_history::audit::{Kind, Recorder};
-use keyway_policy::{RateId, RateLimiter};
+use keyway_history::audit::Recorder;
 use keyway_session::CapabilityMap;
 use keyway_value::Value;
 
-use crate::{access::Access, journal::Journal, member::Member, pace::Pace, rules::InForce};
+use crate::{allowance::Allowance, bus::View, journal::Journal, member::Member, rules::InForce};
 
 /// A client that is in, and what it may take.
 pub(super) struct Admitted {
@@ -15,18 +14,20 @@ pub(super) struct Admitted {
     /// As service hosts are told of them.
     pub(super) capabilities: CapabilityMap,
     pub(super) journal: Option<Journal>,
+    /// Service 1 as its role sees it.
+    pub(super) view: Arc<View>,
     /// Whether nothing it does has to be looked at.
     pub(super) unlimited: bool,
     pub(super) max_in_flight: usize,
     pub(super) generation: u64,
-    limiter: RateLimiter,
-    pace: Pace,
+    pub(super) allowance: Allowance,
 }
 
 impl Admitted {
     pub(super) fn new(
         member: Member,
         capabilities: &CapabilityMap,
+        view: Arc<View>,
         rules: &InForce,
         recorder: Option<&Recorder>,
     ) -> Self {
@@ -34,12 +35,12 @@ impl Admitted {
             recorder.map(|recorder| Journal::new(recorder.clone(), member.caller.clone(), &rules.rules.audit));
         Self {
             unlimited: rules.rules.policy.is_unlimited(&member.role),
-            limiter: RateLimiter::new(&rules.rules.policy),
             max_in_flight: rules.rules.limits.calls_in_flight,
             generation: rules.generation,
-            pace: Pace::new(rules.rules.limits.calls_per_second),
+            allowance: Allowance::of(rules),
             capabilities: inward(capabilities),
             journal,
+            view,
             member,
         }
     }
@@ -48,34 +49,8 @@ impl Admitted {
     pub(super) fn renew(&mut self, rules: &InForce) {
         self.generation = rules.generation;
         self.unlimited = rules.rules.policy.is_unlimited(&self.member.role);
-        self.limiter = RateLimiter::new(&rules.rules.policy);
         self.max_in_flight = rules.rules.limits.calls_in_flight;
-        self.pace = Pace::new(rules.rules.limits.calls_per_second);
-    }
-
-    /// Whether one more message may come now.
-    pub(super) fn keeps_pace(&mut self, now: Instant) -> bool {
-        self.pace.take(now)
-    }
-
-    /// Counts a message for the rates of rules.
-    pub(super) fn count(
-        &mut self,
-        now: Instant,
-        rates: &[RateId],
-        access: &Access,
-        member: &str,
-    ) -> Result<(), String> {
-        if rates.is_empty() {
-            return Ok(());
-        }
-        let names = || (access.role.to_string(), access.service.to_string(), member.to_owned());
-        self.limiter.take(now, rates, names).map_err(|refused| {
-            if let Some(journal) = &self.journal {
-                journal.refused(Kind::Call, &access.service, member.into(), refused.refusal.code.code());
-            }
-            refused.to_string()
-        })
+        self.allowance.renew(rules);
     }
 }
 

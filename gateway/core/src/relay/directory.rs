@@ -3,39 +3,33 @@
 use keyway::front::{Input, Local};
 use keyway_policy::Decision;
 use keyway_value::{ActionId, ObjectLayout};
-use keyway_wire::Header;
 
-use super::{
-    Relay,
-    judge::{kind, signal_of},
-};
+use super::{Asked, Relay, judge::signal_of, local};
 use crate::{access::Access, catalog::DIRECTORY};
 
 impl Relay {
     /// The gateway's own service 1: open to all who are in, since nothing works without it; what it tells depends on the role.
-    pub(super) fn directory(&mut self, input: Input, header: &Header) -> Option<Local> {
-        let admitted = self.admitted.as_ref()?;
-        let view = self.bus.view(&admitted.member.role);
-        if !matches!(input, Input::Call(_) | Input::Post(_)) {
-            return Some(Local { input, object: None });
+    pub(super) fn directory(&mut self, input: Input) -> Option<Local> {
+        let Some(asked) = Asked::by(&input) else { return Some(local(input, None)) };
+        if let Err(error) = self.may_begin(&asked) {
+            let (service, member) = self.names(&asked.header);
+            self.deny(&input, asked.kind, &service, member, &error);
+            return None;
         }
-        if !admitted.unlimited && may_manage(header.action) {
+        let admitted = self.admitted.as_ref()?;
+        let object = admitted.view.object().clone();
+        if !admitted.unlimited && may_manage(asked.header.action) {
             let rules = self.bus.rules();
-            let access = Access::new(&rules, &admitted.member.role, &DIRECTORY.into(), view.object().metaobject());
+            let access = Access::new(&rules, &admitted.member.role, &DIRECTORY.into(), object.metaobject());
             if manages(&access, &input, self.client.shared().layout())
                 && let Decision::Deny(refusal) = access.rules.call(ActionId::IS_STATS_ENABLED)
             {
-                if let Some(journal) = &admitted.journal {
-                    let kind = kind(header.action, matches!(input, Input::Post(_)));
-                    journal.refused(kind, &access.service, access.member(header.action), refusal.code.code());
-                }
-                let text = refusal.to_string();
-                self.gateway.metrics().refused(refusal.code.code());
-                self.refuse(&input, &text);
+                let member = access.member(asked.header.action);
+                self.deny(&input, asked.kind, &access.service, member, &refusal.into());
                 return None;
             }
         }
-        Some(Local { input, object: Some(view.object().clone()) })
+        Some(self.serve(input, Some(object), None))
     }
 }
 

@@ -56,11 +56,11 @@ pub(crate) fn judge<'a>(access: &'a Access, frame: &Frame, is_post: bool, layout
 /// What a message of this action is, in the audit log.
 pub(crate) fn kind(action: ActionId, is_post: bool) -> Kind {
     match action {
-        _ if is_post => Kind::Post,
         ActionId::REGISTER_EVENT | ActionId::REGISTER_EVENT_WITH_SIGNATURE => Kind::Subscribe,
         ActionId::UNREGISTER_EVENT => Kind::Unsubscribe,
         ActionId::PROPERTY => Kind::Get,
         ActionId::SET_PROPERTY => Kind::Set,
+        _ if is_post => Kind::Post,
         _ => Kind::Call,
     }
 }

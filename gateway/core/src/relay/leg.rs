@@ -329,8 +329,7 @@ impl Handler for LegHandler {
     fn on_timeout(&mut self, now: Instant, sender: &Sender) -> Result<(), CloseReason> {
         if !self.connection.is_open() && now >= self.deadline {
             let waited = self.patience.as_secs_f64();
-            let text =
-                format!("the service's host took the connection and said nothing for {waited} s; try again");
+            let text = format!("the service's host took the connection and said nothing for {waited} s; try again");
             return Err(CloseReason::Refused(ClientError::new(GatewayCode::Unreachable, text).to_string()));
         }
         self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))

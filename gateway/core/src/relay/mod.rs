@@ -23,6 +23,7 @@ use std::{
 };
 
 use keyway::front::{Client, Input, Local};
+use keyway_history::audit::Kind;
 use keyway_session::{CapabilityMap, CloseReason};
 use keyway_value::{ObjectId, ServiceId, ServiceInfo};
 use keyway_wire::{Frame, Header};
@@ -30,11 +31,14 @@ use keyway_wire::{Frame, Header};
 use self::{
     admitted::Admitted,
     find::Waiting,
+    judge::kind,
     leg::{HIGH_WATER, Leg, send_all},
 };
 use crate::{
     access::Access,
     bus::{Bus, Service},
+    catalog::DIRECTORY,
+    client::ClientError,
     gateway::Gateway,
     lease::Lease,
     member::Member,
@@ -109,7 +113,8 @@ impl Relay {
     pub fn open(&mut self, member: Member, capabilities: &CapabilityMap) {
         let stay = self.gateway.enter(&member, Some(&self.bus), Some(self.client.id()), self.traffic.clone());
         self.stay = Some(stay);
-        self.admitted = Some(Admitted::new(member, capabilities, &self.bus.rules(), self.gateway.recorder()));
+        let view = self.bus.view(&member.role);
+        self.admitted = Some(Admitted::new(member, capabilities, view, &self.bus.rules(), self.gateway.recorder()));
         self.bus.join(&self.client);
     }
 
@@ -117,6 +122,14 @@ impl Relay {
     pub fn on_message(&mut self, now: Instant, input: Input) -> Result<Option<Local>, CloseReason> {
         if self.bus.epoch() != self.epoch {
             self.refresh();
+        }
+        // Once for each message, however long it then waits.
+        if let (Some(admitted), Some(asked)) = (&mut self.admitted, Asked::by(&input))
+            && let Err(error) = admitted.allowance.arrive(now)
+        {
+            let (service, member) = self.names(&asked.header);
+            self.deny(&input, asked.kind, &service, member, &error);
+            return Ok(None);
         }
         Ok(self.take(now, input))
     }
@@ -184,7 +197,7 @@ impl Relay {
     fn take(&mut self, now: Instant, input: Input) -> Option<Local> {
         let header = header(&input).copied()?;
         if header.service == ServiceId::DIRECTORY {
-            return self.directory(input, &header);
+            return self.directory(input);
         }
         if let Some(route) = self.routes.get(&header.service) {
             if matches!(&route.target, Target::Leg(leg) if leg.is_closed()) {
@@ -196,8 +209,34 @@ impl Relay {
         }
         match &input {
             // Answers and events of what the client hosts, to what this process has called or subscribed to.
-            Input::Answer(_) | Input::Event(_) | Input::Cancel { .. } => Some(Local { input, object: None }),
+            Input::Answer(_) | Input::Event(_) | Input::Cancel { .. } => Some(local(input, None)),
             _ => self.find(now, input, &header),
+        }
+    }
+
+    /// Refuses a message, which is counted and recorded.
+    fn deny(&self, input: &Input, kind: Kind, service: &Arc<str>, member: Arc<str>, error: &ClientError) {
+        self.gateway.metrics().refused(error.code());
+        if let Some(journal) = self.admitted.as_ref().and_then(|admitted| admitted.journal.as_ref()) {
+            journal.refused(kind, service, member, error.code());
+        }
+        self.refuse(input, &error.to_string());
+    }
+
+    /// What the audit log calls the service and the member of a message, as far as they are known.
+    fn names(&self, header: &Header) -> (Arc<str>, Arc<str>) {
+        let number = || header.action.0.to_string().into();
+        if let Some(route) = self.routes.get(&header.service) {
+            return (route.access.service.clone(), route.access.member(header.action));
+        }
+        match (&self.admitted, self.bus.service(header.service)) {
+            (Some(admitted), _) if header.service == ServiceId::DIRECTORY => {
+                let member =
+                    admitted.view.object().metaobject().method(header.action).map(|method| method.name.as_str().into());
+                (DIRECTORY.into(), member.unwrap_or_else(number))
+            }
+            (_, Some(service)) => (service.name.clone(), number()),
+            _ => (header.service.0.to_string().into(), number()),
         }
     }
 
@@ -247,6 +286,22 @@ impl fmt::Debug for Relay {
     }
 }
 
+/// What a call or a post asks for.
+#[derive(Clone, Copy)]
+struct Asked {
+    kind: Kind,
+    is_post: bool,
+    header: Header,
+}
+
+impl Asked {
+    fn by(input: &Input) -> Option<Self> {
+        let is_post = matches!(input, Input::Post(_));
+        let (Input::Call(frame) | Input::Post(frame)) = input else { return None };
+        Some(Self { kind: kind(frame.header.action, is_post), is_post, header: frame.header })
+    }
+}
+
 fn header(input: &Input) -> Option<&Header> {
     match input {
         Input::Call(frame)
@@ -256,6 +311,11 @@ fn header(input: &Input) -> Option<&Header> {
         | Input::Cancel { frame, .. } => Some(&frame.header),
         _ => None,
     }
+}
+
+/// A message that nobody waits for.
+fn local(input: Input, object: Option<keyway::Object>) -> Local {
+    Local { input, object, answered: None }
 }
 
 /// Objects that a client passes have ids from here (spec 10.2).

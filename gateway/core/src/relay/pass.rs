@@ -5,49 +5,46 @@ use std::{
     time::Instant,
 };
 
-use keyway::front::{Input, Local};
-use keyway_history::audit::{Arguments, Kind};
-use keyway_policy::Code;
+use keyway::{
+    Object,
+    front::{Answered, Input, Local},
+};
+use keyway_history::audit::Arguments;
 use keyway_session::errors;
 use keyway_value::{ObjectId, Signature};
 use keyway_wire::{Flags, Frame, Header};
 
 use super::{
-    FIRST_OF_CLIENT, Relay, Target,
+    Asked, FIRST_OF_CLIENT, Relay, Target,
     judge::{Judgement, judge},
     leg::{Leg, Refused},
 };
-use crate::{access::Access, journal::Entry, lease::Leased};
+use crate::{
+    access::Access,
+    allowance::Passing,
+    client::{ClientError, GatewayCode},
+    journal::{Entry, Journal},
+    under_way::UnderWay,
+};
 
 impl Relay {
     /// Judges a message, and passes it on.
     pub(super) fn pass(&mut self, now: Instant, input: Input, header: &Header) -> Option<Local> {
-        let (route, admitted) = (self.routes.get(&header.service)?, self.admitted.as_mut()?);
+        let route = self.routes.get(&header.service)?;
         let hosts_it = route.service.is_hosted_by(&self.client);
-        let is_post = match &input {
-            Input::Call(_) => false,
-            Input::Post(_) => true,
+        let Some(asked) = Asked::by(&input) else {
             // The client's own objects answer and emit; what it cancels is its own call.
-            Input::Event(_) if header.object.0 < FIRST_OF_CLIENT && !hosts_it => return None,
-            _ => return self.forward(input, header, None),
+            let may_pass = !matches!(input, Input::Event(_)) || header.object.0 >= FIRST_OF_CLIENT || hosts_it;
+            return may_pass.then(|| self.forward(input, header, None)).flatten();
         };
-        if self.gateway.is_draining() {
-            self.gateway.metrics().refused("KW-O001");
-            self.refuse(&input, ENDING);
+        if let Err(error) = self.may_begin(&asked) {
+            let (service, member) = self.names(header);
+            self.deny(&input, asked.kind, &service, member, &error);
             return None;
         }
-        if !is_post && self.traffic.in_flight.load(Ordering::Relaxed) >= admitted.max_in_flight {
-            self.gateway.metrics().refused("KW-G001");
-            self.refuse(&input, TOO_MANY_CALLS);
-            return None;
-        }
-        if !admitted.keeps_pace(now) {
-            self.gateway.metrics().refused("KW-G002");
-            self.refuse(&input, TOO_FAST);
-            return None;
-        }
+        let (route, admitted) = (self.routes.get(&header.service)?, self.admitted.as_mut()?);
         let (Input::Call(frame) | Input::Post(frame)) = &input else { return None };
-        let access = if header.object == ObjectId::MAIN || admitted.unlimited {
+        let access: &Access = if header.object == ObjectId::MAIN || admitted.unlimited {
             &route.access
         } else if hosts_it {
             // What callers have passed to its service, it may use.
@@ -62,54 +59,36 @@ impl Relay {
             self.find_object(input, header);
             return None;
         };
-        let layout = self.client.shared().layout();
-        match judge(access, frame, is_post, layout) {
+        match judge(access, frame, asked.is_post, self.client.shared().layout()) {
             Judgement::Pass(rates, kind, member) => {
-                let name = access.member(member);
-                if let (Some(lease), Some(stay), true) = (&route.lease, &self.stay, uses(kind, header))
-                    && let Err(leased) = lease.take(now, stay)
-                {
-                    self.gateway.metrics().refused(Leased::CODE);
-                    if let Some(journal) = &admitted.journal {
-                        journal.refused(kind, &access.service, name, Leased::CODE);
-                    }
-                    self.refuse(&input, &leased.to_string());
-                    return None;
-                }
-                if let Err(text) = admitted.count(now, &rates, access, &name) {
-                    self.gateway.metrics().refused(Code::Rate.code());
-                    self.refuse(&input, &text);
-                    return None;
-                }
-                let entry =
-                    match admitted.journal.as_ref().map(|journal| journal.begin(now, kind, &access.service, name)) {
-                        Some(Ok(entry)) => Some(match arguments(access, frame) {
+                let passing = Passing { kind, member, access, rates: &rates, lease: route.lease.as_ref() };
+                let begun = admitted.allowance.take(now, &passing, self.stay.as_ref()?).and_then(|()| {
+                    let begin = |journal: &Journal| journal.begin(now, kind, &access.service, access.member(member));
+                    admitted.journal.as_ref().map(begin).transpose()
+                });
+                match begun {
+                    Ok(entry) => {
+                        let entry = entry.map(|entry| match arguments(access, frame) {
                             Some(arguments) => entry.with_arguments(arguments),
                             None => entry,
-                        }),
-                        Some(Err(refusal)) => {
-                            let text = refusal.to_string();
-                            self.refuse(&input, &text);
-                            return None;
-                        }
-                        None => None,
-                    };
-                self.forward(input, header, entry)
+                        });
+                        self.forward(input, header, entry)
+                    }
+                    Err(error) => {
+                        self.deny(&input, kind, &access.service, access.member(member), &error);
+                        None
+                    }
+                }
             }
             Judgement::Answer(payload) => {
-                if !is_post {
+                if !asked.is_post {
                     let _ = self.client.sender().send(Frame::reply_to(header, payload));
                 }
                 None
             }
             Judgement::Refuse(refusal, kind, member) => {
-                let refusal = refusal.refusal();
-                let (text, code) = (refusal.to_string(), refusal.code.code());
-                self.gateway.metrics().refused(code);
-                if let Some(journal) = &admitted.journal {
-                    journal.refused(kind, &access.service, access.member(member), code);
-                }
-                self.refuse(&input, &text);
+                let error = ClientError::from(refusal.refusal());
+                self.deny(&input, kind, &access.service, access.member(member), &error);
                 None
             }
             Judgement::Unreadable(text) => {
@@ -117,6 +96,15 @@ impl Relay {
                 None
             }
         }
+    }
+
+    /// Whether anything may begin now: not while the gateway ends, and no call where too many are under way.
+    pub(super) fn may_begin(&self, asked: &Asked) -> Result<(), ClientError> {
+        if self.gateway.is_draining() {
+            return Err(ClientError::new(GatewayCode::Ending, "the gateway is ending"));
+        }
+        let limit = self.admitted.as_ref().map_or(0, |admitted| admitted.max_in_flight);
+        if asked.is_post { Ok(()) } else { self.traffic.room(limit) }
     }
 
     /// Passes a message on that may pass.
@@ -130,12 +118,9 @@ impl Relay {
         }
         match &route.target {
             Target::Object(object) => {
-                if let Some(entry) = entry {
-                    entry.finish(true);
-                }
                 let is_asked = !matches!(input, Input::Answer(_) | Input::Event(_));
                 let object = (is_asked && header.object == ObjectId::MAIN).then(|| object.clone());
-                Some(Local { input, object })
+                Some(self.serve(input, object, entry))
             }
             Target::Leg(leg) => {
                 let leg = leg.clone();
@@ -158,6 +143,22 @@ impl Relay {
         }
     }
 
+    /// Has an object of this process serve a message. A call is under way until it is answered.
+    pub(super) fn serve(&self, input: Input, object: Option<Object>, entry: Option<Entry>) -> Local {
+        let answered = match (&input, entry) {
+            (Input::Call(_), entry) => {
+                let running = UnderWay::new(&self.traffic).recorded(entry);
+                Some(Box::new(move |ok| running.finish(ok)) as Answered)
+            }
+            (_, Some(entry)) => {
+                entry.finish(true);
+                None
+            }
+            _ => None,
+        };
+        Local { input, object, answered }
+    }
+
     /// Gathers what goes to one host in one read.
     fn queue(&mut self, leg: Arc<Leg>, frame: Frame) {
         if self.batch_for.as_ref().is_some_and(|batched| !Arc::ptr_eq(batched, &leg)) {
@@ -176,11 +177,6 @@ impl Relay {
     }
 }
 
-/// Whether a message does something with a service, other than reading, subscribing and asking for its members.
-fn uses(kind: Kind, header: &Header) -> bool {
-    kind == Kind::Set || (matches!(kind, Kind::Call | Kind::Post) && header.action.0 >= FIRST_OF_SERVICE)
-}
-
 /// The arguments of a call, if their values are to be recorded.
 fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
     let declared = access.recorded(frame.header.action)?;
@@ -188,14 +184,3 @@ fn arguments(access: &Access, frame: &Frame) -> Option<Arguments> {
     let signature = if is_dynamic { Signature::dynamic() } else { declared.clone() };
     Some(Arguments::new(signature, frame.payload_bytes().clone()))
 }
-
-/// Members with smaller ids are those that every object has (spec 6.3).
-const FIRST_OF_SERVICE: u32 = 100;
-/// What a client is told that calls while the gateway ends.
-const ENDING: &str = "KW-O001: the gateway is ending; connect again, it may be back soon";
-/// What a client is told that does not wait for answers.
-const TOO_MANY_CALLS: &str =
-    "KW-G001: too many calls of this session are under way; wait for answers, or raise limits.calls_in_flight";
-/// What a client is told that is too fast.
-const TOO_FAST: &str =
-    "KW-G002: too many calls of this session in a second; slow down, or raise limits.calls_per_second";

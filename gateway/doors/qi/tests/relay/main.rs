@@ -1,4 +1,5 @@
 //! A gateway with its qi door, in one process with a directory, a service host and clients.
 
+mod limits;
 mod silent_host;
 mod stage;

@@ -50,7 +50,7 @@ impl Warden for Connection {
     fn opened(&mut self, _capabilities: &CapabilityMap) {}
 
     fn on_message(&mut self, _now: Instant, input: Input) -> Result<Option<Local>, CloseReason> {
-        Ok(Some(Local { input, object: Some(self.object.clone()) }))
+        Ok(Some(Local { input, object: Some(self.object.clone()), answered: None }))
     }
 
     fn closed(&mut self, _reason: &CloseReason) {}
