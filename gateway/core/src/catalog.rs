@@ -158,6 +158,11 @@ impl Catalog {
         self.services.get(id).filter(|entry| entry.ready).map(|_| *id)
     }
 
+    /// The name of a service, ready or not.
+    pub(crate) fn name(&self, id: ServiceId) -> Option<&QiString> {
+        self.services.get(&id).map(|entry| &entry.info.name)
+    }
+
     /// Whether a service has this id, ready or not.
     pub(crate) fn knows(&self, id: ServiceId) -> bool {
         self.services.contains_key(&id)

@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use keyway_auth::{Credentials, Now, Outcome, Reason, Secret, Source, resume::ResumeError};
-use keyway_history::audit::Recorder;
+use keyway_history::audit::{Kind, Recorder};
 use keyway_pipe::{ConnectionCap, ConnectionId, offload, slow_consumers_closed};
 use tokio::task::AbortHandle;
 
@@ -20,6 +20,7 @@ use crate::{
     bus::{Bus, BusSettings},
     client::Feeds,
     comeback::Comebacks,
+    journal::Journal,
     lease::Lease,
     member::Member,
     metrics::{AuditState, Metrics, Snapshot, Traffic},
@@ -66,6 +67,31 @@ pub enum Shown {
         /// Its alternative names, likewise.
         sans: Vec<String>,
     },
+}
+
+/// Where a client comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The door it has come to.
+    pub door: &'static str,
+    /// What its session is going to be called, if that is known.
+    pub session: String,
+    /// Its address and port, for logs.
+    pub address: String,
+    /// Whom its failures are counted for.
+    pub source: Source,
+}
+
+impl Shown {
+    /// Who the client says it is, as far as it can be read in a log.
+    fn claimed(&self) -> String {
+        let name = match self {
+            Self::Named { user, .. } => user.as_str(),
+            Self::Certificate { subject, .. } => subject,
+            Self::Nothing | Self::Bearer(_) | Self::ResumeKey(_) => "",
+        };
+        name.chars().take(MAX_CLAIMED).collect()
+    }
 }
 
 impl Gateway {
@@ -130,13 +156,13 @@ impl Gateway {
         self.0.rules.load().rules.authenticator.knows_certificates()
     }
 
-    /// Decides who a client is. Passwords are verified on the CPU threads.
-    pub async fn authenticate(&self, source: Source, shown: Shown) -> Outcome {
+    /// Decides who a client is. Passwords are verified on the CPU threads. Who is refused is recorded.
+    pub async fn authenticate(&self, origin: &Origin, shown: Shown) -> Outcome {
+        let (source, claimed) = (origin.source, shown.claimed());
         let rules = self.0.rules.load_full();
         if let Shown::ResumeKey(key) = &shown {
             let outcome = self.resumed(&rules.rules, key);
-            self.metrics().authenticated(&outcome);
-            return outcome;
+            return self.decided(origin, &claimed, outcome);
         }
         let cost = match &shown {
             // Argon2id takes tens of milliseconds.
@@ -157,7 +183,14 @@ impl Gateway {
             }
         })
         .await;
+        self.decided(origin, &claimed, outcome)
+    }
+
+    fn decided(&self, origin: &Origin, claimed: &str, outcome: Outcome) -> Outcome {
         self.metrics().authenticated(&outcome);
+        if let Outcome::Refused { reason, .. } = &outcome {
+            self.refused_login(origin, claimed, reason.code());
+        }
         outcome
     }
 
@@ -176,6 +209,15 @@ impl Gateway {
     /// The keys by which clients come back to their sessions.
     pub fn comebacks(&self) -> &Comebacks {
         &self.0.comebacks
+    }
+
+    /// A client stays outside, for the reason with this code.
+    pub fn refused_login(&self, origin: &Origin, claimed: &str, code: &'static str) {
+        let Origin { door, session, address, .. } = origin;
+        let member = Member::new(door, session.clone(), claimed, "", address.clone());
+        if let Some(journal) = self.journal(&member) {
+            journal.refused(Kind::Login, &"".into(), "".into(), code);
+        }
     }
 
     /// Room for connections, by source and in all.
@@ -205,7 +247,14 @@ impl Gateway {
         connection: Option<ConnectionId>,
         traffic: Arc<Traffic>,
     ) -> Stay {
-        self.0.presence.enter(member, bus.map(|bus| bus.label().clone()), connection, traffic)
+        let bus = bus.map(|bus| bus.label().clone());
+        self.0.presence.enter(member, bus, connection, traffic, self.journal(member))
+    }
+
+    /// The audit log as a client's session writes it, if there is one.
+    pub(crate) fn journal(&self, member: &Member) -> Option<Journal> {
+        let recorder = self.0.recorder.clone()?;
+        Some(Journal::new(recorder, member.caller.clone(), &self.0.rules.load().rules.audit))
     }
 
     /// The lease of a service, if it has one: whoever calls, posts or sets something there takes it before.
@@ -253,13 +302,10 @@ impl Gateway {
         presence.fill(&mut snapshot);
         snapshot
     }
-
-    /// Where the audit log takes records, if there is one.
-    pub fn recorder(&self) -> Option<&Recorder> {
-        self.0.recorder.as_ref()
-    }
 }
 
+/// Letters of a stranger's name that are recorded.
+const MAX_CLAIMED: usize = 128;
 /// How often running calls are counted while the gateway ends.
 const ANSWERS: Duration = Duration::from_millis(10);
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use keyway_history::audit::{Arguments, Caller, Kind, Outcome, Overflow, Record, Recorder, Refusal, Slot};
@@ -47,6 +47,22 @@ impl Journal {
         Self { recorder, caller, overflow: rules.overflow }
     }
 
+    /// The same by other rules.
+    pub(crate) fn by(&self, rules: &AuditRules) -> Self {
+        Self { overflow: rules.overflow, ..self.clone() }
+    }
+
+    /// The session has begun.
+    pub(crate) fn came(&self) {
+        self.note(Kind::Login, &"".into(), "".into(), Outcome::Ok, Duration::ZERO);
+    }
+
+    /// The session is over, after so long; with a code if the gateway has ended it for that reason.
+    pub(crate) fn went(&self, after: Duration, code: Option<&'static str>) {
+        let outcome = code.map_or(Outcome::Ok, |code| Outcome::Refused(code.into()));
+        self.note(Kind::Logout, &"".into(), "".into(), outcome, after);
+    }
+
     /// Something begins. An error says that it may not, because it could not be recorded.
     pub(crate) fn begin(
         &self,
@@ -74,14 +90,19 @@ impl Journal {
 
     /// Something was refused, for a reason with this code.
     pub(crate) fn refused(&self, kind: Kind, service: &Arc<str>, member: Arc<str>, code: &'static str) {
+        self.note(kind, service, member, Outcome::Refused(code.into()), Duration::ZERO);
+    }
+
+    /// Something that has happened: it is too late to refuse it where it cannot be recorded.
+    fn note(&self, kind: Kind, service: &Arc<str>, member: Arc<str>, outcome: Outcome, duration: Duration) {
         self.recorder.record(Record {
             time: SystemTime::now(),
             caller: self.caller.clone(),
             service: service.clone(),
             member,
             kind,
-            outcome: Outcome::Refused(code.into()),
-            duration: std::time::Duration::ZERO,
+            outcome,
+            duration,
             arguments: None,
         });
     }

@@ -30,6 +30,7 @@ pub(crate) use self::{
 use crate::{
     access::Access,
     catalog::{Announcement, Catalog, Front, uid},
+    journal::Journal,
     metrics::BusState,
     presence::Presence,
     rules::InForce,
@@ -60,6 +61,12 @@ impl BusSettings {
     }
 }
 
+/// A client that is in.
+struct Joined {
+    client: Client,
+    journal: Option<Journal>,
+}
+
 /// An attached directory.
 pub struct Bus {
     settings: BusSettings,
@@ -77,7 +84,7 @@ pub struct Bus {
     announcing: Mutex<()>,
     session: watch::Sender<Option<Session>>,
     views: Mutex<HashMap<Arc<str>, Arc<View>>>,
-    clients: Mutex<HashMap<ConnectionId, Client>>,
+    clients: Mutex<HashMap<ConnectionId, Joined>>,
     /// Addresses of each door.
     doors: Mutex<BTreeMap<u64, Vec<String>>>,
     /// The gateway's own services here, while the directory knows them.
@@ -175,8 +182,8 @@ impl Bus {
     /// Has every session look again at what it knows: services have left, or rules have changed.
     pub(crate) fn outdate(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        for client in self.clients.lock().values() {
-            client.sender().wake();
+        for joined in self.clients.lock().values() {
+            joined.client.sender().wake();
         }
     }
 
@@ -212,18 +219,24 @@ impl Bus {
     }
 
     /// A client has come in.
-    pub(crate) fn join(&self, client: &Client) {
-        self.clients.lock().insert(client.id(), client.clone());
+    pub(crate) fn join(&self, client: &Client, journal: Option<Journal>) {
+        self.clients.lock().insert(client.id(), Joined { client: client.clone(), journal });
     }
 
     /// A client has left; its services leave with it.
     pub(crate) fn leave(self: &Arc<Self>, client: ConnectionId) {
-        self.clients.lock().remove(&client);
-        self.withdraw_all(client);
+        let journal = self.clients.lock().remove(&client).and_then(|joined| joined.journal);
+        self.withdraw_all(client, journal.as_ref());
     }
 
     fn client(&self, id: ConnectionId) -> Option<Client> {
-        self.clients.lock().get(&id).cloned()
+        self.clients.lock().get(&id).map(|joined| joined.client.clone())
+    }
+
+    /// The audit log as a client's session writes it, by the rules in force.
+    fn journal(&self, id: ConnectionId) -> Option<Journal> {
+        let journal = self.clients.lock().get(&id)?.journal.clone()?;
+        Some(journal.by(&self.rules.load().rules.audit))
     }
 
     /// Service 1 as a role sees it.

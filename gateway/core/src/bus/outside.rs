@@ -6,11 +6,12 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keyway::{Error, Result, Session};
 use keyway_directory::{DirectoryError, endpoints};
+use keyway_history::audit::Kind;
 use keyway_pipe::ConnectionId;
 use keyway_value::{ServiceId, ServiceInfo};
 
@@ -18,20 +19,32 @@ use super::{
     Bus,
     service::{Place, Service},
 };
-use crate::catalog::{MAX_ENDPOINTS, uid};
+use crate::{
+    catalog::{MAX_ENDPOINTS, uid},
+    journal::Journal,
+};
 
 impl Bus {
     /// Registers a client's service: the directory inside says whether the name is free, and which id it has.
     pub(super) async fn register(&self, owner: ConnectionId, role: &str, info: ServiceInfo) -> Result<ServiceId> {
+        // What a stranger calls a service is recorded as far as a name may be long.
+        let name: String = info.name.to_string_lossy().chars().take(MAX_NAME).collect();
+        if let Err(refusal) = self.rules.load().rules.policy.may_register(role, &name) {
+            let code = refusal.code.code();
+            self.presence.metrics.refused(code);
+            if let Some(journal) = self.journal(owner) {
+                journal.refused(Kind::Register, &name.into(), "".into(), code);
+            }
+            return Err(Error::remote(refusal.to_string()));
+        }
+        self.recorded(owner, Kind::Register, name.into(), self.reserve(owner, info)).await
+    }
+
+    async fn reserve(&self, owner: ConnectionId, info: ServiceInfo) -> Result<ServiceId> {
         let length = info.name.as_bytes().len();
         let name = info.name.to_str().ok().filter(|_| length <= MAX_NAME);
         let name = name.ok_or_else(|| refused(&DirectoryError::InvalidName(length)))?.to_owned();
         let endpoints = endpoints::absolute(&info.endpoints, MAX_ENDPOINTS).map_err(|error| refused(&error))?;
-        let allowed = self.rules.load().rules.policy.may_register(role, &name);
-        allowed.map_err(|refusal| {
-            self.presence.metrics.refused(refusal.code.code());
-            Error::remote(refusal.to_string())
-        })?;
         if self.catalog.lock().owned_by(owner).len() >= MAX_SERVICES {
             let limit = DirectoryError::TooMany { what: "services of one connection", limit: MAX_SERVICES };
             return Err(refused(&limit));
@@ -64,9 +77,36 @@ impl Bus {
 
     /// Takes a client's service back.
     pub(super) async fn unregister(&self, owner: ConnectionId, id: ServiceId) -> Result<()> {
-        let unknown = || DirectoryError::UnregisterUnknown(id);
-        self.catalog.lock().check_owner(owner, id, unknown).map_err(|error| refused(&error))?;
-        self.withdraw(id).await
+        let taken_back = async {
+            let unknown = || DirectoryError::UnregisterUnknown(id);
+            self.catalog.lock().check_owner(owner, id, unknown).map_err(|error| refused(&error))?;
+            self.withdraw(id).await
+        };
+        self.recorded(owner, Kind::Unregister, self.name_of(id), taken_back).await
+    }
+
+    /// What the audit log calls a service.
+    fn name_of(&self, id: ServiceId) -> Arc<str> {
+        let name = self.catalog.lock().name(id).map(|name| name.to_string_lossy().into());
+        name.unwrap_or_else(|| id.0.to_string().into())
+    }
+
+    /// Does something for a client, and records what came of it.
+    async fn recorded<T>(
+        &self,
+        owner: ConnectionId,
+        kind: Kind,
+        service: Arc<str>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let begin = |journal: Journal| journal.begin(Instant::now(), kind, &service, "".into());
+        let entry = self.journal(owner).map(begin).transpose();
+        let entry = entry.map_err(|error| Error::remote(error.to_string()))?;
+        let done = work.await;
+        if let Some(entry) = entry {
+            entry.finish(done.is_ok());
+        }
+        done
     }
 
     /// Changes what a client says of its services. Inside they stay where they are: at the gateway.
@@ -81,15 +121,22 @@ impl Bus {
     }
 
     /// Takes back what a client has registered, in that order (spec 7.8).
-    pub(super) fn withdraw_all(self: &Arc<Self>, owner: ConnectionId) {
+    pub(super) fn withdraw_all(self: &Arc<Self>, owner: ConnectionId, journal: Option<&Journal>) {
         let ids = self.catalog.lock().owned_by(owner);
         for id in ids {
             let bus = self.clone();
+            // It is gone whether that can be recorded or not.
+            let noted =
+                |journal: &Journal| journal.begin(Instant::now(), Kind::Unregister, &self.name_of(id), "".into());
+            let entry = journal.and_then(|journal| noted(journal).ok());
             // The directory is told before anybody else's next request goes to it: a client that comes straight back finds its
             // names free.
             begin(async move {
                 if let Err(error) = bus.withdraw(id).await {
                     tracing::debug!(%id, %error, "a service of a client that left was gone already");
+                }
+                if let Some(entry) = entry {
+                    entry.finish(true);
                 }
             });
         }

@@ -72,11 +72,13 @@ pub enum GatewayCode {
     Leased,
     /// The gateway ends.
     Ending,
+    /// Who the session belongs to has another role now, or none.
+    Revoked,
 }
 
 impl GatewayCode {
     /// All codes, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TooManyCalls,
         Self::TooFast,
         Self::BadArguments,
@@ -91,6 +93,7 @@ impl GatewayCode {
         Self::NoService,
         Self::Leased,
         Self::Ending,
+        Self::Revoked,
     ];
 
     /// The stable code.
@@ -110,6 +113,7 @@ impl GatewayCode {
             Self::NoService => "KW-G012",
             Self::Leased => Leased::CODE,
             Self::Ending => "KW-O001",
+            Self::Revoked => "KW-O002",
         }
     }
 
@@ -121,7 +125,7 @@ impl GatewayCode {
             Self::BadArguments => ErrorKind::BadArguments,
             Self::Failed | Self::Unreadable => ErrorKind::Failed,
             Self::Unreachable | Self::NotRecorded | Self::Ending => ErrorKind::Unavailable,
-            Self::Leased => ErrorKind::Refused,
+            Self::Leased | Self::Revoked => ErrorKind::Refused,
             Self::Canceled => ErrorKind::Canceled,
         }
     }
@@ -142,6 +146,7 @@ impl GatewayCode {
             Self::NoObject => "call the method that returns the object again",
             Self::Leased => "wait until its holder leaves, or have it call Presence.release",
             Self::Ending => "connect again, it may be back soon",
+            Self::Revoked => "connect again, and show who you are",
             Self::Unreadable => "the service sent something that is no value of the type it declares",
         }
     }

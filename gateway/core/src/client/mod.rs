@@ -36,10 +36,8 @@ use crate::{
     allowance::Allowance,
     bus::{Bus, Service},
     gateway::Gateway,
-    journal::Journal,
     member::Member,
     presence::Stay,
-    rules::InForce,
 };
 
 /// A client's session. Clones are the same.
@@ -144,11 +142,6 @@ impl ClientSession {
 
     fn name_of(&self, bus: &Bus, service: &str) -> String {
         if self.gateway.buses().len() == 1 { service.to_owned() } else { format!("{}/{service}", bus.name()) }
-    }
-
-    fn journal(&self, rules: &InForce) -> Option<Journal> {
-        let recorder = self.gateway.recorder()?.clone();
-        Some(Journal::new(recorder, self.member.caller.clone(), &rules.rules.audit))
     }
 }
 

@@ -83,7 +83,7 @@ impl ClientSession {
     ) -> Result<UnderWay, ClientError> {
         let (access, now) = (&target.access, Instant::now());
         let rules = target.bus.rules();
-        let journal = self.journal(&rules);
+        let journal = self.gateway.journal(&self.member);
         let begun = self.begin(now, &rules, target, decision, asked).and_then(|running| {
             let begin =
                 |journal: &Journal| journal.begin(now, asked.kind, &access.service, access.member(asked.member));

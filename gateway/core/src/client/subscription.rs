@@ -246,8 +246,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let rules = self.target.bus.rules();
-        if let Some(journal) = self.session.journal(&rules) {
+        if let Some(journal) = self.session.gateway.journal(&self.session.member) {
             let (access, now) = (&self.target.access, std::time::Instant::now());
             let entry = journal.begin(now, Kind::Unsubscribe, &access.service, access.member(self.signal));
             // Ending is never refused.

@@ -4,6 +4,8 @@ use std::{fmt, io::ErrorKind};
 
 use keyway_session::CloseReason;
 
+use crate::client::GatewayCode;
+
 /// Why a client is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Departure {
@@ -17,13 +19,16 @@ pub enum Departure {
     Lost,
     /// It sent what no client may send.
     Refused,
+    /// The configuration was changed: who it is has another role now, or none.
+    Revoked,
     /// It did not read what it subscribed to.
     SlowConsumer,
 }
 
 impl Departure {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Closed, Self::Dead, Self::Kicked, Self::Lost, Self::Refused, Self::SlowConsumer];
+    pub const ALL: [Self; 7] =
+        [Self::Closed, Self::Dead, Self::Kicked, Self::Lost, Self::Refused, Self::Revoked, Self::SlowConsumer];
 
     /// What the end of a connection means.
     pub fn of(reason: &CloseReason) -> Self {
@@ -48,7 +53,16 @@ impl Departure {
             Self::Kicked => "kicked",
             Self::Lost => "lost",
             Self::Refused => "refused",
+            Self::Revoked => "revoked",
             Self::SlowConsumer => "slow-consumer",
+        }
+    }
+
+    /// The code of the reason, where the gateway has one.
+    pub(crate) const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Revoked => Some(GatewayCode::Revoked.code()),
+            _ => None,
         }
     }
 

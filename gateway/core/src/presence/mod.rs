@@ -21,6 +21,7 @@ pub use self::departure::Departure;
 use self::roster::{Change, Roster};
 pub(crate) use self::{roster::StayId, service::Served};
 use crate::{
+    journal::Journal,
     lease::{EXPIRY, Leases},
     member::Member,
     metrics::{Metrics, Snapshot, Totals, Traffic},
@@ -50,6 +51,8 @@ pub struct Stay {
     id: StayId,
     caller: Arc<Caller>,
     traffic: Arc<Traffic>,
+    began: Instant,
+    journal: Option<Journal>,
 }
 
 impl Presence {
@@ -67,6 +70,7 @@ impl Presence {
         bus: Option<Arc<str>>,
         connection: Option<ConnectionId>,
         traffic: Arc<Traffic>,
+        journal: Option<Journal>,
     ) -> Stay {
         let mut id = StayId::default();
         self.change(|state| {
@@ -75,7 +79,11 @@ impl Presence {
             state.traffic.insert(new, traffic.clone());
             [change]
         });
-        Stay { presence: self.clone(), id, caller: member.caller.clone(), traffic }
+        if let Some(journal) = &journal {
+            journal.came();
+        }
+        let (presence, caller) = (self.clone(), member.caller.clone());
+        Stay { presence, id, caller, traffic, began: Instant::now(), journal }
     }
 
     /// A client hosts a service.
@@ -88,16 +96,20 @@ impl Presence {
         self.change(|state| state.roster.hosts_no_more(bus, id));
     }
 
-    fn leave(&self, id: StayId, why: Departure) {
+    /// False if it has left already.
+    fn leave(&self, id: StayId, why: Departure) -> bool {
+        let mut is_news = false;
         self.leases.lost(id);
         self.change(|state| {
             if let Some(traffic) = state.traffic.remove(&id) {
                 // What was under way has been answered or never will be.
                 state.past.add(Totals { in_flight: 0, ..traffic.totals() });
                 self.metrics.departed(why);
+                is_news = true;
             }
             state.roster.leave(SystemTime::now(), id, why)
         });
+        is_news
     }
 
     /// Takes leased services away from those who do not use them; again and again.
@@ -165,16 +177,19 @@ impl Stay {
         self.presence.change(|state| state.roster.moved(self.id, source));
     }
 
-    /// The session is over.
-    pub fn end(self, why: Departure) {
-        self.presence.leave(self.id, why);
+    /// The session is over. It ends once.
+    pub fn end(&self, why: Departure) {
+        if self.presence.leave(self.id, why)
+            && let Some(journal) = &self.journal
+        {
+            journal.went(self.began.elapsed(), why.code());
+        }
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        // Nothing to do where the end was told before.
-        self.presence.leave(self.id, Departure::Closed);
+        self.end(Departure::Closed);
     }
 }
 
@@ -210,7 +225,7 @@ mod tests {
 
     fn enter(presence: &Arc<Presence>, role: &str) -> Stay {
         let member = Member::new("qi", "1".to_owned(), "nao", role, "tcp://10.0.0.1:5".to_owned());
-        presence.enter(&member, None, None, Arc::default())
+        presence.enter(&member, None, None, Arc::default(), None)
     }
 
     fn snapshot(presence: &Presence) -> Snapshot {

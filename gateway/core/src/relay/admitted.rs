@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use keyway_history::audit::Recorder;
 use keyway_session::CapabilityMap;
 use keyway_value::Value;
 
@@ -28,11 +27,9 @@ impl Admitted {
         member: Member,
         capabilities: &CapabilityMap,
         view: Arc<View>,
+        journal: Option<Journal>,
         rules: &InForce,
-        recorder: Option<&Recorder>,
     ) -> Self {
-        let journal =
-            recorder.map(|recorder| Journal::new(recorder.clone(), member.caller.clone(), &rules.rules.audit));
         Self {
             unlimited: rules.rules.policy.is_unlimited(&member.role),
             max_in_flight: rules.rules.limits.calls_in_flight,
@@ -51,6 +48,7 @@ impl Admitted {
         self.unlimited = rules.rules.policy.is_unlimited(&self.member.role);
         self.max_in_flight = rules.rules.limits.calls_in_flight;
         self.allowance.renew(rules);
+        self.journal = self.journal.take().map(|journal| journal.by(&rules.rules.audit));
     }
 }
 

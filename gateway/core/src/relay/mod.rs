@@ -113,9 +113,9 @@ impl Relay {
     pub fn open(&mut self, member: Member, capabilities: &CapabilityMap) {
         let stay = self.gateway.enter(&member, Some(&self.bus), Some(self.client.id()), self.traffic.clone());
         self.stay = Some(stay);
-        let view = self.bus.view(&member.role);
-        self.admitted = Some(Admitted::new(member, capabilities, view, &self.bus.rules(), self.gateway.recorder()));
-        self.bus.join(&self.client);
+        let (view, journal) = (self.bus.view(&member.role), self.gateway.journal(&member));
+        self.bus.join(&self.client, journal.clone());
+        self.admitted = Some(Admitted::new(member, capabilities, view, journal, &self.bus.rules()));
     }
 
     /// A message has come.

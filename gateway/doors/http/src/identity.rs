@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use keyway_auth::{Identity, Method, Outcome, Secret, Source};
 use keyway_gateway::{
-    Gateway, Member, Shown,
+    Gateway, Member, Origin, Shown,
     client::{ClientError, ClientSession, GatewayCode},
 };
 use parking_lot::Mutex;
@@ -132,8 +132,13 @@ impl Identities {
         if let Some(who) = token.and_then(|token| self.known(&token, generation)) {
             return Ok(self.session(who, address));
         }
-        let source = Source::Address(address.ip().to_canonical());
-        match self.gateway.authenticate(source, shown).await {
+        let origin = Origin {
+            door: DOOR,
+            session: String::new(),
+            address: address.to_string(),
+            source: Source::Address(address.ip().to_canonical()),
+        };
+        match self.gateway.authenticate(&origin, shown).await {
             Outcome::Accepted { identity: Identity { name, method }, role } => {
                 let nobody = (method == Method::Anonymous).then(|| address.ip().to_canonical());
                 let who = Who { name, method, role, address: nobody };
@@ -178,7 +183,7 @@ impl Identities {
 
     fn session(&self, who: Who, address: SocketAddr) -> Caller {
         let mut state = self.state.lock();
-        let member = |id: &str| Member::new("http", id.to_owned(), &who.name, &who.role, address.to_string());
+        let member = |id: &str| Member::new(DOOR, id.to_owned(), &who.name, &who.role, address.to_string());
         if let Some(held) = state.sessions.get_mut(&who) {
             held.used = Instant::now();
             return Caller { session: held.session.coming_as(member(&held.id)), sockets: held.sockets.clone() };
@@ -228,6 +233,8 @@ fn hash(secret: &Secret) -> Option<[u8; 32]> {
     digest(&SHA256, secret.expose().as_bytes()).as_ref().try_into().ok()
 }
 
+/// As logs name it.
+const DOOR: &str = "http";
 /// After which a session that is not used is over.
 const IDLE: Duration = Duration::from_secs(900);
 /// Sessions at a time.

@@ -11,7 +11,7 @@ use keyway_auth::{
     Identity, Method, Outcome, Reason, Source,
     certificate::{Names, NamesError},
 };
-use keyway_gateway::{Comeback, Gateway, Member, Relay, Shown};
+use keyway_gateway::{Comeback, Gateway, Member, Origin, Relay, Shown};
 use keyway_pipe::ConnectionPermit;
 use keyway_session::CapabilityMap;
 use tokio::sync::oneshot;
@@ -89,11 +89,19 @@ impl Warden for Guarding {
     fn judge(&mut self, request: AuthRequest, verdict: Verdict) {
         let (found, finding) = oneshot::channel();
         self.found = Some(finding);
+        let address = self.client.address();
+        let origin = Origin {
+            door: DOOR,
+            session: self.client.id().to_string(),
+            address: address.to_string(),
+            source: address.ip().map_or(Source::Local, Source::Address),
+        };
         let shown = match shown(&request.data) {
             Shown::Nothing => match self.by_certificate() {
                 Ok(shown) => shown,
                 Err(error) => {
-                    tracing::info!(client = %self.client.address(), %error, "refused");
+                    tracing::info!(client = %address, %error, "refused");
+                    self.gateway.refused_login(&origin, "", Reason::CertificateWithoutRole.code());
                     return verdict.give(AuthOutcome::Failed { reason: Reason::CertificateWithoutRole.to_string() });
                 }
             },
@@ -107,8 +115,7 @@ impl Warden for Guarding {
         }
         let (gateway, client) = (self.gateway.clone(), self.client.clone());
         tokio::spawn(async move {
-            let source = client.address().ip().map_or(Source::Local, Source::Address);
-            match gateway.authenticate(source, shown).await {
+            match gateway.authenticate(&origin, shown).await {
                 Outcome::Accepted { identity, role } => {
                     // Before the verdict: whoever hears it finds who it is.
                     let _ = found.send((identity, role.into()));
@@ -126,7 +133,7 @@ impl Warden for Guarding {
         let (id, address) = (self.client.id().to_string(), self.client.address().to_string());
         match self.found() {
             Some((identity, role)) => {
-                let member = Member::new("qi", id, &identity.name, role, address);
+                let member = Member::new(DOOR, id, &identity.name, role, address);
                 self.relay.open(member, capabilities);
             }
             // The rules were changed between the connection and its first message: it may come again.
@@ -186,6 +193,8 @@ impl Warden for Guarding {
     }
 }
 
+/// As logs name it.
+const DOOR: &str = "qi";
 /// Who shows nothing.
 fn anonymous() -> Identity {
     Identity { name: "anonymous".to_owned(), method: Method::Anonymous }

@@ -1,5 +1,6 @@
 //! A gateway with its qi door, in one process with a directory, a service host and clients.
 
+mod audit;
 mod limits;
 mod silent_host;
 mod stage;
