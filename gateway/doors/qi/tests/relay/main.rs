@@ -2,5 +2,6 @@
 
 mod audit;
 mod limits;
+mod matrix;
 mod silent_host;
 mod stage;

@@ -1,8 +1,13 @@
 //! A directory, a robot that hosts services, and a gateway before them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use keyway::{Directory, Object, Property, Proxy, Session, SessionBuilder, Signal, front::FrontSettings};
+use keyway::{
+    Directory, Object, ObjectBuilder, Property, Proxy, Session, SessionBuilder, Signal, front::FrontSettings,
+};
 use keyway_auth::{AuthConfig, Authenticator, Secret, token};
 use keyway_door_qi::{Door, DoorSettings};
 use keyway_gateway::{BusSettings, Gateway, Rules};
@@ -30,6 +35,8 @@ pub(crate) struct Robot {
     pub(crate) said: Signal<(String,)>,
     /// Lets a call of `slow` end.
     pub(crate) release: Arc<Semaphore>,
+    /// What was done.
+    done: Arc<Mutex<Vec<String>>>,
 }
 
 /// What a stage is made of.
@@ -109,17 +116,40 @@ impl Robot {
     async fn new(directory: &str) -> Self {
         let session = Session::connect(directory).await.unwrap();
         let (said, release) = (Signal::new(), Arc::new(Semaphore::new(0)));
-        session.register("Robot", robot(&said, &release)).await.unwrap();
-        Self { session, said, release }
+        let robot = Self { session, said, release, done: Arc::default() };
+        robot.session.register("Robot", robot.object()).await.unwrap();
+        robot
+    }
+
+    /// What its methods did.
+    pub(crate) fn done(&self) -> Vec<String> {
+        self.done.lock().unwrap().clone()
+    }
+
+    /// What it hosts.
+    pub(crate) fn object(&self) -> ObjectBuilder {
+        robot(&self.said, &self.release, &self.done)
     }
 }
 
-fn robot(said: &Signal<(String,)>, release: &Arc<Semaphore>) -> keyway::ObjectBuilder {
+fn robot(said: &Signal<(String,)>, release: &Arc<Semaphore>, done: &Arc<Mutex<Vec<String>>>) -> ObjectBuilder {
+    let note = |text: &str| {
+        let (done, text) = (done.clone(), text.to_owned());
+        move |more: &str| done.lock().unwrap().push(format!("{text}{more}"))
+    };
     let mut builder = Object::builder();
     builder.signal("said", said);
     builder.property("volume", &Property::new(30_i32));
-    builder.method("say", |(text,): (String,)| text);
-    builder.method("shout", |(text,): (String,)| text.to_uppercase());
+    let noted = note("say ");
+    builder.method("say", move |(text,): (String,)| {
+        noted(&text);
+        text
+    });
+    let noted = note("shout ");
+    builder.method("shout", move |(text,): (String,)| {
+        noted(&text);
+        text.to_uppercase()
+    });
     builder.method("break", |()| Err::<(), _>("it broke".to_owned()));
     let release = release.clone();
     builder.method_async("slow", move |()| {
@@ -130,9 +160,14 @@ fn robot(said: &Signal<(String,)>, release: &Arc<Semaphore>) -> keyway::ObjectBu
             }
         }
     });
-    builder.method("child", |()| {
-        let mut builder = Object::builder();
-        builder.method("who", |()| "child".to_owned());
+    let (noted, who) = (note("child"), note("who"));
+    builder.method("child", move |()| {
+        noted("");
+        let (mut builder, who) = (Object::builder(), who.clone());
+        builder.method("who", move |()| {
+            who("");
+            "child".to_owned()
+        });
         builder.method("secret", |()| 42);
         builder.signal("fired", &Signal::<(i32,)>::new());
         builder.build()
