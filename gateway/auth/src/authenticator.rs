@@ -1,6 +1,7 @@
 //! From credentials to a role.
 
 mod attempt;
+mod footing;
 mod reason;
 
 use std::{
@@ -19,6 +20,7 @@ use crate::{
 };
 use attempt::{Attempts, Failed};
 
+pub use footing::Footing;
 pub use reason::Reason;
 
 /// Decides who comes in. Its clones and successors share what they know of failures.
@@ -126,25 +128,6 @@ impl Authenticator {
             Credentials::Certificate { subject, sans } => self.certificate(subject, sans),
             Credentials::Named { user, secret } => self.attempt(now, source, Some(*user), secret),
             Credentials::Bearer(secret) => self.attempt(now, source, None, secret),
-        }
-    }
-
-    /// The role that an identity has by now, which had `role` when it was found out: nothing if it is not known any more. A JWT's
-    /// role was in the token, and is what it was.
-    pub fn standing(&self, identity: &Identity, role: &str) -> Option<String> {
-        let config = &self.config;
-        let user = || config.users.get(&identity.name);
-        match identity.method {
-            Method::Anonymous => config.anonymous.clone(),
-            // Which of its names the rule knew is not remembered: it shows its certificate again.
-            Method::Certificate => None,
-            Method::Jwt => config.jwt.as_ref().map(|_| role.to_owned()),
-            Method::Password => {
-                user().filter(|user| matches!(user.credential, Credential::Password(_))).map(|user| user.role.clone())
-            }
-            Method::Token => {
-                user().filter(|user| matches!(user.credential, Credential::Token(_))).map(|user| user.role.clone())
-            }
         }
     }
 

@@ -44,7 +44,7 @@ mod secret;
 mod source;
 pub mod token;
 
-pub use authenticator::{Authenticator, Credentials, Identity, Method, Now, Outcome, Reason};
+pub use authenticator::{Authenticator, Credentials, Footing, Identity, Method, Now, Outcome, Reason};
 pub use config::AuthConfig;
 pub use jwt::{Jwks, JwksError, JwtError};
 pub use lockout::{LockoutSettings, Source};

@@ -4,7 +4,7 @@ mod configured;
 
 use configured::{at, config, password_hash, secret};
 use keyway_auth::{
-    AuthConfig, AuthProblemCode, Authenticator, Credentials, Identity, Method, Outcome, Reason, Source, token,
+    AuthConfig, AuthProblemCode, Authenticator, Credentials, Footing, Identity, Method, Outcome, Reason, Source, token,
 };
 use keyway_policy::Policy;
 
@@ -87,13 +87,13 @@ fn who_was_let_in_before_has_the_role_of_now_if_he_is_still_known() {
     let (_, hash) = token::generate().unwrap();
     let user = |role| format!("[[user]]\nname = 'nao'\nrole = '{role}'\ntoken_hash = '{hash}'\n");
     let identity = |name: &str, method| Identity { name: name.into(), method };
-    let standing = |text: &str, identity: &Identity| Authenticator::new(config(text)).standing(identity, "admin");
+    let standing = |text: &str, identity: &Identity| {
+        Authenticator::new(config(text)).role_by(&Footing::recalled(identity)).map(str::to_owned)
+    };
     let nao = identity("nao", Method::Token);
     assert_eq!(standing(&user("admin"), &nao).as_deref(), Some("admin"));
     assert_eq!(standing(&user("guest"), &nao).as_deref(), Some("guest"));
     assert_eq!(standing("", &nao), None);
-    // He has a token now, and not the password by which he came.
-    assert_eq!(standing(&user("admin"), &identity("nao", Method::Password)), None);
     assert_eq!(standing("", &identity("anonymous", Method::Anonymous)), None);
     assert_eq!(standing("", &identity("eva", Method::Jwt)), None);
     assert_eq!(standing(&user("admin"), &identity("CN=nao", Method::Certificate)), None);

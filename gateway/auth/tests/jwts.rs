@@ -67,6 +67,25 @@ fn claims_are_checked_at_the_time_that_is_given() {
 }
 
 #[test]
+fn a_reload_tells_which_role_the_claims_of_a_client_that_is_in_give_now() {
+    let keys = Keys::new();
+    let authenticator = keys.authenticator();
+    let token = secret(&keys.ed_token(&claims()));
+    let credentials = Credentials::Bearer(&token);
+    let Outcome::Accepted { identity, .. } = authenticator.begin(at(0), Source::Local, &credentials) else {
+        panic!("it is good")
+    };
+    let footing = authenticator.footing(&credentials, &identity);
+    assert_eq!(authenticator.role_by(&footing), Some("operator"));
+    let role = |text: &str| authenticator.with_config(config(text)).role_by(&footing).map(str::to_owned);
+    // Keys and time do not count: it was verified when the client came in.
+    assert_eq!(role(CONFIG), Some("operator".to_owned()));
+    assert_eq!(role(&CONFIG.replace("operator", "guest")), Some("guest".to_owned()));
+    assert_eq!(role(&CONFIG.replace("issuer = ", "issuer = 'other' #")), None);
+    assert_eq!(role(""), None);
+}
+
+#[test]
 fn a_header_chooses_neither_algorithm_nor_key() {
     let keys = Keys::new();
     let good = keys.ed_token(&claims());

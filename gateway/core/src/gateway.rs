@@ -11,14 +11,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use keyway_auth::{Credentials, Now, Outcome, Reason, Secret, Source, resume::ResumeError};
+use keyway_auth::{Credentials, Footing, Identity, Now, Outcome, Reason, Secret, Source, resume::ResumeError};
 use keyway_history::audit::{Kind, Recorder};
 use keyway_pipe::{ConnectionCap, ConnectionId, offload, slow_consumers_closed};
 use tokio::task::AbortHandle;
 
 use crate::{
     bus::{Bus, BusSettings},
-    client::Feeds,
+    client::{Feeds, Sessions},
     comeback::Comebacks,
     journal::Journal,
     lease::Lease,
@@ -39,6 +39,8 @@ struct Inner {
     recorder: Option<Recorder>,
     connections: ConnectionCap,
     feeds: Feeds,
+    /// Of clients by name.
+    sessions: Sessions,
     presence: Arc<Presence>,
     draining: AtomicBool,
     comebacks: Comebacks,
@@ -66,6 +68,27 @@ pub enum Shown {
         subject: String,
         /// Its alternative names, likewise.
         sans: Vec<String>,
+    },
+}
+
+/// What becomes of a client that wants to come in.
+#[derive(Debug)]
+pub enum Judged {
+    /// It is in.
+    Accepted {
+        /// Who it is.
+        identity: Identity,
+        /// What it may do.
+        role: String,
+        /// What the role stands on, for [`Member::standing_on`].
+        footing: Arc<Footing>,
+    },
+    /// It stays outside.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// How long it has to wait.
+        delay: Duration,
     },
 }
 
@@ -114,6 +137,7 @@ impl Gateway {
             recorder,
             connections,
             feeds: Feeds::new(replay),
+            sessions: Sessions::default(),
             presence,
             draining: AtomicBool::new(false),
             comebacks: Comebacks::in_memory(),
@@ -130,7 +154,10 @@ impl Gateway {
         let generation = self.0.rules.load().generation + 1;
         let Inner { presence, buses, recorder, .. } = &*self.0;
         presence.leases.set(&rules.leases, buses, recorder.as_ref());
-        self.0.rules.store(Arc::new(InForce { rules, generation }));
+        let in_force = Arc::new(InForce { rules, generation });
+        self.0.rules.store(in_force.clone());
+        // Before anybody looks again.
+        self.0.sessions.judge(&in_force);
         for bus in &self.0.buses {
             bus.outdate();
         }
@@ -157,12 +184,12 @@ impl Gateway {
     }
 
     /// Decides who a client is. Passwords are verified on the CPU threads. Who is refused is recorded.
-    pub async fn authenticate(&self, origin: &Origin, shown: Shown) -> Outcome {
+    pub async fn authenticate(&self, origin: &Origin, shown: Shown) -> Judged {
         let (source, claimed) = (origin.source, shown.claimed());
         let rules = self.0.rules.load_full();
         if let Shown::ResumeKey(key) = &shown {
             let outcome = self.resumed(&rules.rules, key);
-            return self.decided(origin, &claimed, outcome);
+            return self.judged(origin, &claimed, outcome);
         }
         let cost = match &shown {
             // Argon2id takes tens of milliseconds.
@@ -172,37 +199,52 @@ impl Gateway {
         let outcome = offload::run(cost, move || {
             let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
             let authenticator = &rules.rules.authenticator;
-            match &shown {
-                Shown::Nothing | Shown::ResumeKey(_) => authenticator.begin(now, source, &Credentials::Anonymous),
-                Shown::Named { user, secret } => authenticator.begin(now, source, &Credentials::Named { user, secret }),
-                Shown::Bearer(secret) => authenticator.begin(now, source, &Credentials::Bearer(secret)),
-                Shown::Certificate { subject, sans } => {
-                    let sans: Vec<&str> = sans.iter().map(String::as_str).collect();
-                    authenticator.begin(now, source, &Credentials::Certificate { subject, sans: &sans })
-                }
-            }
+            let sans: Vec<&str> = match &shown {
+                Shown::Certificate { sans, .. } => sans.iter().map(String::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let credentials = match &shown {
+                Shown::Nothing | Shown::ResumeKey(_) => Credentials::Anonymous,
+                Shown::Named { user, secret } => Credentials::Named { user, secret },
+                Shown::Bearer(secret) => Credentials::Bearer(secret),
+                Shown::Certificate { subject, .. } => Credentials::Certificate { subject, sans: &sans },
+            };
+            let outcome = authenticator.begin(now, source, &credentials);
+            let footing = match &outcome {
+                Outcome::Accepted { identity, .. } => Some(Arc::new(authenticator.footing(&credentials, identity))),
+                Outcome::Refused { .. } => None,
+            };
+            (outcome, footing)
         })
         .await;
-        self.decided(origin, &claimed, outcome)
+        self.judged(origin, &claimed, outcome)
     }
 
-    fn decided(&self, origin: &Origin, claimed: &str, outcome: Outcome) -> Outcome {
-        self.metrics().authenticated(&outcome);
-        if let Outcome::Refused { reason, .. } = &outcome {
-            self.refused_login(origin, claimed, reason.code());
+    fn judged(&self, origin: &Origin, claimed: &str, outcome: (Outcome, Option<Arc<Footing>>)) -> Judged {
+        self.metrics().authenticated(&outcome.0);
+        match outcome {
+            (Outcome::Accepted { identity, role }, Some(footing)) => Judged::Accepted { identity, role, footing },
+            (Outcome::Refused { reason, delay }, _) => {
+                self.refused_login(origin, claimed, reason.code());
+                Judged::Refused { reason, delay }
+            }
+            (Outcome::Accepted { .. }, None) => {
+                Judged::Refused { reason: Reason::InvalidCredentials, delay: Duration::ZERO }
+            }
         }
-        outcome
     }
 
     /// Who comes back with a key, as what it may come in by now.
-    fn resumed(&self, rules: &Rules, key: &[u8]) -> Outcome {
-        let refused = |reason| Outcome::Refused { reason, delay: Duration::ZERO };
-        match self.0.comebacks.redeem(key) {
-            Ok((identity, role)) => match rules.authenticator.standing(&identity, &role) {
-                Some(role) => Outcome::Accepted { identity, role },
-                None => refused(Reason::Resume(ResumeError::Unknown)),
-            },
-            Err(reason) => refused(reason),
+    fn resumed(&self, rules: &Rules, key: &[u8]) -> (Outcome, Option<Arc<Footing>>) {
+        let refused = |reason| (Outcome::Refused { reason, delay: Duration::ZERO }, None);
+        let identity = match self.0.comebacks.redeem(key) {
+            Ok(identity) => identity,
+            Err(reason) => return refused(reason),
+        };
+        let footing = Footing::recalled(&identity);
+        match rules.authenticator.role_by(&footing).map(str::to_owned) {
+            Some(role) => (Outcome::Accepted { identity, role }, Some(Arc::new(footing))),
+            None => refused(Reason::Resume(ResumeError::Unknown)),
         }
     }
 
@@ -232,6 +274,10 @@ impl Gateway {
 
     pub(crate) fn in_force(&self) -> Arc<InForce> {
         self.0.rules.load_full()
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     pub(crate) fn feeds(&self) -> &Feeds {

@@ -4,13 +4,19 @@ use keyway_policy::Glob;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{JwtError, JwtRules};
+use super::{JwtError, JwtRules, decode};
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Claims(Map<String, Value>);
+pub(crate) struct Claims(Map<String, Value>);
 
 impl Claims {
+    /// Of a token that was verified before.
+    pub(crate) fn of(token: &str) -> Option<Self> {
+        let claims = token.split('.').nth(1)?;
+        serde_json::from_slice(&decode(claims).ok()?).ok()
+    }
+
     /// Time, issuer and audience.
     pub(super) fn check(&self, rules: &JwtRules, now: u64) -> Result<(), JwtError> {
         let (now, leeway) = (now as f64, rules.leeway as f64);
@@ -21,6 +27,11 @@ impl Claims {
         if time("nbf")?.is_some_and(|starts| now + leeway < starts) {
             return Err(JwtError::NotYet);
         }
+        self.check_parties(rules)
+    }
+
+    /// Issuer and audience.
+    pub(super) fn check_parties(&self, rules: &JwtRules) -> Result<(), JwtError> {
         if self.text("iss") != Some(&rules.issuer) {
             return Err(JwtError::Issuer);
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub use jwks::{Jwks, JwksError};
 
-use claims::Claims;
+pub(crate) use claims::Claims;
 
 /// What tokens must have.
 #[derive(Debug, Clone)]
@@ -96,8 +96,18 @@ impl JwtRules {
         let claims: Claims = serde_json::from_slice(&decode(claims)?).map_err(|_| JwtError::Malformed)?;
         claims.check(self, now)?;
         let subject = claims.subject().ok_or(JwtError::Subject)?.to_owned();
-        let role = self.roles.iter().find(|rule| claims.has(&rule.claim, &rule.value)).ok_or(JwtError::NoRole)?;
-        Ok(Verified { subject, role: &role.role })
+        let role = self.by_claims(&claims).ok_or(JwtError::NoRole)?;
+        Ok(Verified { subject, role })
+    }
+
+    /// The role by the claims of a token that was verified before, whatever the time is.
+    pub(crate) fn role_of(&self, claims: &Claims) -> Option<&str> {
+        claims.check_parties(self).ok().and_then(|()| self.by_claims(claims))
+    }
+
+    fn by_claims(&self, claims: &Claims) -> Option<&str> {
+        let rule = self.roles.iter().find(|rule| claims.has(&rule.claim, &rule.value));
+        rule.map(|rule| rule.role.as_str())
     }
 }
 

@@ -10,6 +10,7 @@ mod feed;
 mod objects;
 mod operation;
 mod reply;
+mod sessions;
 mod subscription;
 mod target;
 
@@ -17,20 +18,20 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
 
 use parking_lot::Mutex;
 
-pub(crate) use self::feed::Feeds;
 pub use self::{
     error::{ClientError, ErrorKind, GatewayCode},
     reply::Reply,
     subscription::{Delivery, Event, Missed, Overflow, Subscription},
     target::Target,
 };
+pub(crate) use self::{feed::Feeds, sessions::Sessions};
 use self::{objects::Objects, target::Place};
 use crate::{
     allowance::Allowance,
@@ -50,6 +51,9 @@ pub struct ClientSession {
 
 /// What is counted and held for a session, over however many connections it comes.
 struct Shared {
+    /// Who it began as.
+    member: Member,
+    is_over: AtomicBool,
     /// Who is here hears of it, and leases know their holder by it.
     stay: Stay,
     allowance: Mutex<Allowance>,
@@ -61,13 +65,18 @@ impl Gateway {
     /// Begins a session of a client that is in.
     pub fn session(&self, member: Member) -> ClientSession {
         let rules = self.in_force();
-        let shared = Shared {
+        let shared = Arc::new(Shared {
+            member: member.clone(),
+            is_over: AtomicBool::new(false),
             stay: self.enter(&member, None, None, Arc::default()),
             allowance: Mutex::new(Allowance::of(&rules)),
             subscriptions: Arc::default(),
             objects: Mutex::default(),
-        };
-        ClientSession { gateway: self.clone(), member, shared: Arc::new(shared) }
+        });
+        self.sessions().add(&shared);
+        // A reload that came between the two has not seen it.
+        self.sessions().judge_one(&shared, &self.in_force());
+        ClientSession { gateway: self.clone(), member, shared }
     }
 }
 
@@ -100,6 +109,7 @@ impl ClientSession {
 
     /// A service by name; `robot/Service` where there are several directories.
     pub async fn service(&self, name: &str) -> Result<Target, ClientError> {
+        self.check()?;
         let (bus, service) = self.find(name)?;
         let access = bus.access(&service, &self.member.role).await.map_err(|error| match error {
             keyway::Error::Remote(_) => {

@@ -116,6 +116,7 @@ impl ClientSession {
         decision: Decision<'_>,
         asked: &Asked<'_>,
     ) -> Result<UnderWay, ClientError> {
+        self.check()?;
         let mut allowance = self.shared.allowance.lock();
         allowance.renew(rules);
         allowance.arrive(now)?;

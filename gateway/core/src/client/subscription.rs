@@ -12,6 +12,8 @@ use keyway_history::audit::Kind;
 use keyway_value::{ActionId, Signature};
 use tokio::sync::watch;
 
+use crate::access::Access;
+
 use super::{
     ClientError, ClientSession, Counted, GatewayCode, Target,
     feed::{Feed, LINGER, Progress},
@@ -74,6 +76,8 @@ pub struct Subscription {
     ready: VecDeque<Delivery>,
     skipped: u64,
     epoch: u64,
+    /// Whether its end is in the audit log.
+    is_recorded: bool,
     _counted: Counted,
     _reader: Counted,
 }
@@ -111,6 +115,7 @@ impl ClientSession {
             ready: VecDeque::new(),
             skipped: 0,
             epoch,
+            is_recorded: false,
             _counted: counted,
         };
         if let Some(seen) = since {
@@ -227,6 +232,9 @@ impl Subscription {
     /// Whether it may go on; an error is the reason to give, if there is one.
     async fn look_again(&mut self) -> Result<(), Option<ClientError>> {
         let epoch = self.target.bus.epoch();
+        if self.session.is_over() {
+            return Err(Some(self.ended_by(ClientError::revoked())));
+        }
         if let Place::Service(service) = &self.target.place {
             let stays = self.target.bus.service(service.id).is_some_and(|now| Arc::ptr_eq(&now, service));
             if !stays {
@@ -235,18 +243,35 @@ impl Subscription {
             let role = &self.session.member.role;
             let access = self.target.bus.access(service, role).await.map_err(|error| Some(error.into()))?;
             self.target.access = access;
+        } else {
+            let (rules, access) = (self.target.bus.rules(), &self.target.access);
+            let again = Access::of_object(&rules, &access.role, &access.service, access.metaobject.clone());
+            self.target.access = Arc::new(again);
         }
         if let keyway_policy::Decision::Deny(refusal) = self.target.access.rules.subscribe(self.signal) {
-            return Err(Some(refusal.into()));
+            let error = refusal.into();
+            return Err(Some(self.ended_by(error)));
         }
         self.epoch = epoch;
         Ok(())
+    }
+
+    /// The gateway ends it, and the audit log says why.
+    fn ended_by(&mut self, error: ClientError) -> ClientError {
+        let access = &self.target.access;
+        if let Some(journal) = self.session.gateway.journal(&self.session.member) {
+            journal.refused(Kind::Unsubscribe, &access.service, access.member(self.signal), error.code());
+        }
+        self.is_recorded = true;
+        error
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(journal) = self.session.gateway.journal(&self.session.member) {
+        if !self.is_recorded
+            && let Some(journal) = self.session.gateway.journal(&self.session.member)
+        {
             let (access, now) = (&self.target.access, std::time::Instant::now());
             let entry = journal.begin(now, Kind::Unsubscribe, &access.service, access.member(self.signal));
             // Ending is never refused.

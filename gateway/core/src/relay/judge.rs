@@ -65,10 +65,21 @@ pub(crate) fn kind(action: ActionId, is_post: bool) -> Kind {
     }
 }
 
-/// The signal that a registerEvent is for, in whatever types its arguments come; `None` if they cannot be read.
+/// What one of the members that every object has is asked for about a subscription, in whatever types the arguments come; `None` if
+/// it is none of them, or they cannot be read.
+pub(crate) fn subscription(access: &Access, frame: &Frame, layout: ObjectLayout) -> Option<ObjectRequest> {
+    match frame.header.action {
+        ActionId::REGISTER_EVENT | ActionId::REGISTER_EVENT_WITH_SIGNATURE | ActionId::UNREGISTER_EVENT => {
+            Message { access, frame, layout }.request().ok().map(|(request, _)| request)
+        }
+        _ => None,
+    }
+}
+
+/// The signal that a registerEvent is for; `None` if the arguments cannot be read.
 pub(crate) fn signal_of(access: &Access, frame: &Frame, layout: ObjectLayout) -> Option<ActionId> {
-    match (Message { access, frame, layout }).request() {
-        Ok((ObjectRequest::RegisterEvent { signal, .. }, _)) => Some(signal),
+    match subscription(access, frame, layout) {
+        Some(ObjectRequest::RegisterEvent { signal, .. }) => Some(signal),
         _ => None,
     }
 }

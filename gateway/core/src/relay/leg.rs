@@ -4,9 +4,12 @@
 //! both sides. All that is kept is which calls are under way, so that each is answered when the host dies.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -15,7 +18,7 @@ use bytes::Bytes;
 use keyway::Session;
 use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
 use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, errors};
-use keyway_value::{ActionId, MessageId, ObjectId, ServiceId, ServiceInfo};
+use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, ServiceInfo};
 use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -34,7 +37,13 @@ pub(crate) struct Leg {
     calls: Mutex<HashMap<MessageId, Running>>,
     /// Of the client, on all its legs.
     traffic: Arc<Traffic>,
+    /// Signals that the client may not hear any more, and whether there are any.
+    held_back: Mutex<HashSet<SignalKey>>,
+    holds_back: AtomicBool,
 }
+
+/// Where a signal is.
+type SignalKey = (ServiceId, ObjectId, ActionId);
 
 enum State {
     /// Not there yet; what the client has sent meanwhile.
@@ -81,6 +90,8 @@ impl Leg {
             state: Mutex::new(State::Opening { frames: Vec::new(), bytes: 0 }),
             calls: Mutex::default(),
             traffic,
+            held_back: Mutex::default(),
+            holds_back: AtomicBool::default(),
         });
         let opening = leg.clone();
         tokio::spawn(async move {
@@ -177,14 +188,25 @@ impl Leg {
 
     /// Asks for the members of an object that the client has been given.
     pub(crate) async fn ask_metaobject(&self, service: ServiceId, object: ObjectId) -> Result<Bytes, String> {
-        let (asker, answer) = oneshot::channel();
         let payload = Bytes::copy_from_slice(&object.0.to_le_bytes()).into();
+        self.ask(service, object, ActionId::META_OBJECT, payload).await
+    }
+
+    /// Calls something on behalf of the gateway itself.
+    pub(crate) async fn ask(
+        &self,
+        service: ServiceId,
+        object: ObjectId,
+        action: ActionId,
+        payload: Payload,
+    ) -> Result<Bytes, String> {
+        let (asker, answer) = oneshot::channel();
         let frame = {
             let mut calls = self.calls.lock();
             // Clients count their calls from 1 (spec 2.1).
             let free = (0..u32::MAX).rev().map(MessageId).find(|id| !calls.contains_key(id));
             let id = free.ok_or(errors::CALL_NOT_HANDLED)?;
-            let frame = Frame::call(id, service, object, ActionId::META_OBJECT, payload);
+            let frame = Frame::call(id, service, object, action, payload);
             calls.insert(id, Running { header: frame.header, asker: Asker::Gateway(asker) });
             frame
         };
@@ -193,6 +215,25 @@ impl Leg {
             self.withdraw(&frame.header);
         }
         answer.await.unwrap_or_else(|_| Err(errors::NOT_CONNECTED.to_owned()))
+    }
+
+    /// Lets no events of a signal through to the client.
+    pub(crate) fn hold_back(&self, signal: SignalKey) {
+        let mut held_back = self.held_back.lock();
+        held_back.insert(signal);
+        self.holds_back.store(true, Ordering::Release);
+    }
+
+    /// Lets events of a signal through, as usual.
+    pub(crate) fn let_through(&self, signal: SignalKey) {
+        if self.holds_back.load(Ordering::Acquire) {
+            self.held_back.lock().remove(&signal);
+        }
+    }
+
+    fn is_held_back(&self, header: &Header) -> bool {
+        let key = (header.service, header.object, header.action);
+        self.holds_back.load(Ordering::Acquire) && self.held_back.lock().contains(&key)
     }
 
     /// A call has been answered. Gives the answer back if it is for the client.
@@ -299,6 +340,7 @@ impl Handler for LegHandler {
         match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
             Input::Opened => return self.opened(sender),
             Input::Answer(frame) => self.batch.extend(self.leg.finished(frame)),
+            Input::Event(frame) if self.leg.is_held_back(&frame.header) => {}
             Input::Event(frame) => {
                 self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
                 self.batch.push(frame);

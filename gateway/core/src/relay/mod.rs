@@ -6,6 +6,7 @@
 mod admitted;
 mod directory;
 mod find;
+mod heard;
 mod judge;
 mod leg;
 mod pass;
@@ -31,6 +32,7 @@ use keyway_wire::{Frame, Header};
 use self::{
     admitted::Admitted,
     find::Waiting,
+    heard::Heard,
     judge::kind,
     leg::{HIGH_WATER, Leg, send_all},
 };
@@ -44,6 +46,7 @@ use crate::{
     member::Member,
     metrics::Traffic,
     presence::{Departure, Stay},
+    rules::InForce,
 };
 
 /// A client's session.
@@ -60,6 +63,9 @@ pub struct Relay {
     batch: Vec<Frame>,
     batch_for: Option<Arc<Leg>>,
     traffic: Arc<Traffic>,
+    heard: Heard,
+    /// Whether the rules do not let it be here any more.
+    is_revoked: bool,
     /// While the client is in.
     stay: Option<Stay>,
     /// Set when something is found out that messages wait for.
@@ -79,6 +85,7 @@ struct Route {
     objects: HashMap<ObjectId, Arc<Access>>,
 }
 
+#[derive(Clone)]
 enum Target {
     Leg(Arc<Leg>),
     Object(keyway::Object),
@@ -102,6 +109,8 @@ impl Relay {
             batch: Vec::new(),
             batch_for: None,
             traffic: Arc::default(),
+            heard: Heard::default(),
+            is_revoked: false,
             stay: None,
             arrived: Arc::default(),
             epoch: bus.epoch(),
@@ -115,13 +124,18 @@ impl Relay {
         self.stay = Some(stay);
         let (view, journal) = (self.bus.view(&member.role), self.gateway.journal(&member));
         self.bus.join(&self.client, journal.clone());
-        self.admitted = Some(Admitted::new(member, capabilities, view, journal, &self.bus.rules()));
+        let rules = self.bus.rules();
+        self.admitted = Some(Admitted::new(member, capabilities, view, journal, &rules));
+        // There may have been a reload since it was let in.
+        if let Err(reason) = self.stands(&rules) {
+            self.client.close(reason);
+        }
     }
 
     /// A message has come.
     pub fn on_message(&mut self, now: Instant, input: Input) -> Result<Option<Local>, CloseReason> {
         if self.bus.epoch() != self.epoch {
-            self.refresh();
+            self.refresh()?;
         }
         // Once for each message, however long it then waits.
         if let (Some(admitted), Some(asked)) = (&mut self.admitted, Asked::by(&input))
@@ -166,16 +180,17 @@ impl Relay {
         something.then_some(self.began)
     }
 
-    /// Something has changed that no message tells.
-    pub fn on_timeout(&mut self, now: Instant) {
+    /// Something has changed that no message tells. An error closes the connection.
+    pub fn on_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
         if self.bus.epoch() != self.epoch {
-            self.refresh();
+            self.refresh()?;
         }
         if self.arrived.swap(false, Ordering::AcqRel) {
             self.continue_waiting(now);
         }
         self.translate_unequal(now);
         self.on_batch_end();
+        Ok(())
     }
 
     /// The client is gone.
@@ -185,11 +200,12 @@ impl Relay {
         }
         self.routes.clear();
         self.waiting.clear();
+        self.heard.clear();
         if self.admitted.take().is_some() {
             self.bus.leave(self.client.id());
         }
         if let Some(stay) = self.stay.take() {
-            stay.end(Departure::of(reason));
+            stay.end(if self.is_revoked { Departure::Revoked } else { Departure::of(reason) });
         }
     }
 
@@ -248,14 +264,22 @@ impl Relay {
         }
     }
 
-    /// Services have left, or rules have changed.
-    fn refresh(&mut self) {
+    /// Whether the client has its role still.
+    fn stands(&mut self, rules: &InForce) -> Result<(), CloseReason> {
+        self.is_revoked = self.admitted.as_ref().is_some_and(|admitted| !admitted.member.stands(rules));
+        if self.is_revoked { Err(CloseReason::Refused(ClientError::revoked().to_string())) } else { Ok(()) }
+    }
+
+    /// Services have left, or rules have changed. An error is why the client may not stay.
+    fn refresh(&mut self) -> Result<(), CloseReason> {
         self.epoch = self.bus.epoch();
         let rules = self.bus.rules();
         if let Some(admitted) = &mut self.admitted
             && admitted.generation != rules.generation
         {
             admitted.renew(&rules);
+            self.stands(&rules)?;
+            self.end_subscriptions(&rules);
         }
         let bus = &self.bus;
         let legs = &self.legs;
@@ -269,6 +293,8 @@ impl Relay {
             stays && route.access.generation == rules.generation
         });
         self.legs.retain(|_, leg| !leg.is_closed());
+        self.heard.retain(|id| id == ServiceId::DIRECTORY || bus.service(id).is_some());
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use keyway_wire::{Flags, Frame, Header};
 
 use super::{
     Asked, FIRST_OF_CLIENT, Relay, Target,
-    judge::{Judgement, judge},
+    judge::{Judgement, judge, subscription},
     leg::{Leg, Refused},
 };
 use crate::{
@@ -44,7 +44,7 @@ impl Relay {
         }
         let (route, admitted) = (self.routes.get(&header.service)?, self.admitted.as_mut()?);
         let (Input::Call(frame) | Input::Post(frame)) = &input else { return None };
-        let access: &Access = if header.object == ObjectId::MAIN || admitted.unlimited {
+        let access: &Arc<Access> = if header.object == ObjectId::MAIN || admitted.unlimited {
             &route.access
         } else if hosts_it {
             // What callers have passed to its service, it may use.
@@ -62,7 +62,11 @@ impl Relay {
         match judge(access, frame, asked.is_post, self.client.shared().layout()) {
             Judgement::Pass(rates, kind, member) => {
                 let passing = Passing { kind, member, access, rates: &rates, lease: route.lease.as_ref() };
+                let heard = subscription(access, frame, self.client.shared().layout());
                 let begun = admitted.allowance.take(now, &passing, self.stay.as_ref()?).and_then(|()| {
+                    if let Some(request) = &heard {
+                        self.heard.note(header, request, access, &route.target)?;
+                    }
                     let begin = |journal: &Journal| journal.begin(now, kind, &access.service, access.member(member));
                     admitted.journal.as_ref().map(begin).transpose()
                 });

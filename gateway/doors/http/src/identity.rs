@@ -12,9 +12,9 @@ use std::{
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use keyway_auth::{Identity, Method, Outcome, Secret, Source};
+use keyway_auth::{Footing, Identity, Method, Secret, Source};
 use keyway_gateway::{
-    Gateway, Member, Origin, Shown,
+    Gateway, Judged, Member, Origin, Shown,
     client::{ClientError, ClientSession, GatewayCode},
 };
 use parking_lot::Mutex;
@@ -40,6 +40,7 @@ struct Known {
     /// Of the rules by which the token is good.
     generation: u64,
     who: Who,
+    footing: Arc<Footing>,
 }
 
 /// Requests of the same client belong to one session, whichever connection they come over. Those of nobody in particular
@@ -129,8 +130,8 @@ impl Identities {
             _ => None,
         };
         let generation = self.gateway.generation();
-        if let Some(who) = token.and_then(|token| self.known(&token, generation)) {
-            return Ok(self.session(who, address));
+        if let Some((who, footing)) = token.and_then(|token| self.known(&token, generation)) {
+            return Ok(self.session(who, footing, address));
         }
         let origin = Origin {
             door: DOOR,
@@ -139,18 +140,19 @@ impl Identities {
             source: Source::Address(address.ip().to_canonical()),
         };
         match self.gateway.authenticate(&origin, shown).await {
-            Outcome::Accepted { identity: Identity { name, method }, role } => {
+            Judged::Accepted { identity: Identity { name, method }, role, footing } => {
                 let nobody = (method == Method::Anonymous).then(|| address.ip().to_canonical());
                 let who = Who { name, method, role, address: nobody };
                 if let Some(token) = token.filter(|_| method == Method::Token) {
                     let mut state = self.state.lock();
                     // There are no more of the same generation than users.
                     state.tokens.retain(|_, known| known.generation == generation);
-                    state.tokens.insert(token, Known { generation, who: who.clone() });
+                    let known = Known { generation, who: who.clone(), footing: footing.clone() };
+                    state.tokens.insert(token, known);
                 }
-                Ok(self.session(who, address))
+                Ok(self.session(who, footing, address))
             }
-            Outcome::Refused { reason, delay } => {
+            Judged::Refused { reason, delay } => {
                 tracing::info!(client = %address, %reason, "refused");
                 Err(Problem::unauthenticated(&reason, delay))
             }
@@ -175,21 +177,22 @@ impl Identities {
         }
     }
 
-    fn known(&self, token: &[u8; 32], generation: u64) -> Option<Who> {
+    fn known(&self, token: &[u8; 32], generation: u64) -> Option<(Who, Arc<Footing>)> {
         let state = self.state.lock();
         let known = state.tokens.get(token).filter(|known| known.generation == generation)?;
-        Some(known.who.clone())
+        Some((known.who.clone(), known.footing.clone()))
     }
 
-    fn session(&self, who: Who, address: SocketAddr) -> Caller {
+    fn session(&self, who: Who, footing: Arc<Footing>, address: SocketAddr) -> Caller {
         let mut state = self.state.lock();
         let member = |id: &str| Member::new(DOOR, id.to_owned(), &who.name, &who.role, address.to_string());
-        if let Some(held) = state.sessions.get_mut(&who) {
+        // One that a reload has ended is not gone on with.
+        if let Some(held) = state.sessions.get_mut(&who).filter(|held| !held.session.is_over()) {
             held.used = Instant::now();
             return Caller { session: held.session.coming_as(member(&held.id)), sockets: held.sockets.clone() };
         }
         let id = Uuid::new_v4().to_string();
-        let session = self.gateway.session(member(&id));
+        let session = self.gateway.session(member(&id).standing_on(footing));
         if state.sessions.len() >= MAX_SESSIONS {
             // The one that was used least lately makes room.
             let oldest = state.sessions.iter().min_by_key(|(_, held)| held.used).map(|(who, _)| who.clone());

@@ -8,18 +8,24 @@ use std::{
 
 use keyway::front::{AuthMap, AuthOutcome, AuthRequest, Client, CloseReason, Input, Local, Verdict, Warden};
 use keyway_auth::{
-    Identity, Method, Outcome, Reason, Source,
+    Footing, Identity, Method, Reason, Source,
     certificate::{Names, NamesError},
 };
-use keyway_gateway::{Comeback, Gateway, Member, Origin, Relay, Shown};
+use keyway_gateway::{Comeback, Gateway, Judged, Member, Origin, Relay, Shown};
 use keyway_pipe::ConnectionPermit;
 use keyway_session::CapabilityMap;
 use tokio::sync::oneshot;
 
 use crate::words::shown;
 
-/// Who a client is, and its role.
-type Found = (Identity, Arc<str>);
+/// Who a client is.
+#[derive(Debug, Clone)]
+struct Found {
+    identity: Identity,
+    role: Arc<str>,
+    /// What the role stands on; nothing where everybody has it.
+    footing: Option<Arc<Footing>>,
+}
 
 /// Admits a client, and relays its messages.
 pub(crate) struct Guarding {
@@ -77,7 +83,7 @@ impl Guarding {
                 // Nobody was asked: everybody is the same.
                 None => {
                     let role = self.gateway.open_to_anybody(self.anonymous.as_deref())?;
-                    Some((anonymous(), role.into()))
+                    Some(Found::anybody(role.into()))
                 }
             };
         }
@@ -110,18 +116,18 @@ impl Warden for Guarding {
         };
         if let (Shown::Nothing, Some(role)) = (&shown, &self.anonymous) {
             // Nobody waits for this end any more, once it is dropped.
-            let _ = found.send((anonymous(), role.clone()));
+            let _ = found.send(Found::anybody(role.clone()));
             return verdict.give(AuthOutcome::Done(AuthMap::new()));
         }
         let (gateway, client) = (self.gateway.clone(), self.client.clone());
         tokio::spawn(async move {
             match gateway.authenticate(&origin, shown).await {
-                Outcome::Accepted { identity, role } => {
+                Judged::Accepted { identity, role, footing } => {
                     // Before the verdict: whoever hears it finds who it is.
-                    let _ = found.send((identity, role.into()));
+                    let _ = found.send(Found { identity, role: role.into(), footing: Some(footing) });
                     verdict.give(AuthOutcome::Done(AuthMap::new()));
                 }
-                Outcome::Refused { reason, .. } => {
+                Judged::Refused { reason, .. } => {
                     tracing::info!(client = %client.address(), %reason, "refused");
                     verdict.give(AuthOutcome::Failed { reason: reason.to_string() });
                 }
@@ -132,8 +138,12 @@ impl Warden for Guarding {
     fn opened(&mut self, capabilities: &CapabilityMap) {
         let (id, address) = (self.client.id().to_string(), self.client.address().to_string());
         match self.found() {
-            Some((identity, role)) => {
+            Some(Found { identity, role, footing }) => {
                 let member = Member::new(DOOR, id, &identity.name, role, address);
+                let member = match footing {
+                    Some(footing) => member.standing_on(footing.clone()),
+                    None => member,
+                };
                 self.relay.open(member, capabilities);
             }
             // The rules were changed between the connection and its first message: it may come again.
@@ -158,15 +168,14 @@ impl Warden for Guarding {
     }
 
     fn on_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
-        self.relay.on_timeout(now);
-        Ok(())
+        self.relay.on_timeout(now)
     }
 
     fn resume_key(&mut self, session: [u8; 16]) -> Option<Vec<u8>> {
         if let Some(comeback) = &mut self.comeback {
             return comeback.renew(self.gateway.comebacks());
         }
-        let (identity, role) = self.found()?.clone();
+        let Found { identity, role, .. } = self.found()?.clone();
         let (comeback, key) = self.gateway.comebacks().begin(session, identity, &role)?;
         self.comeback = Some(comeback);
         Some(key)
@@ -195,7 +204,10 @@ impl Warden for Guarding {
 
 /// As logs name it.
 const DOOR: &str = "qi";
-/// Who shows nothing.
-fn anonymous() -> Identity {
-    Identity { name: "anonymous".to_owned(), method: Method::Anonymous }
+impl Found {
+    /// Who shows nothing.
+    fn anybody(role: Arc<str>) -> Self {
+        let identity = Identity { name: "anonymous".to_owned(), method: Method::Anonymous };
+        Self { identity, role, footing: None }
+    }
 }

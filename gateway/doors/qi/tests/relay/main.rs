@@ -3,5 +3,6 @@
 mod audit;
 mod limits;
 mod matrix;
+mod reload;
 mod silent_host;
 mod stage;

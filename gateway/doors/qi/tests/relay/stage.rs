@@ -177,12 +177,17 @@ fn robot(said: &Signal<(String,)>, release: &Arc<Semaphore>, done: &Arc<Mutex<Ve
 
 /// Rules of a policy, for users.
 pub(crate) fn rules(policy: &str, users: &[(&str, &str)]) -> Rules {
+    rules_with(policy, users, "")
+}
+
+/// With more ways to be known.
+pub(crate) fn rules_with(policy: &str, users: &[(&str, &str)], more: &str) -> Rules {
     let policy = Policy::parse("keyway.toml", policy).unwrap();
     let row = |(name, role): &(&str, &str)| {
         let hash = token::hash(&Secret::new(token_of(name)));
         format!("[[user]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken_hash = \"{hash}\"\n")
     };
-    let users: String = users.iter().map(row).collect();
+    let users = users.iter().map(row).collect::<String>() + more;
     let auth = AuthConfig::parse("keyway.toml", &users, &policy).unwrap();
     Rules::new(policy, Authenticator::new(auth))
 }
