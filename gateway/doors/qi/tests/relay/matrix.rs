@@ -229,9 +229,9 @@ async fn before_authentication_nothing_is_answered_and_nothing_told() {
     let wrong = Proof::User { user: "admin".to_owned(), token: SecretText::new("wrong".to_owned()) };
     let openings: [&[Control]; 4] = [
         &[],
-        &[hello.clone()],
+        std::slice::from_ref(&hello),
         &[hello.clone(), Control::Authenticate(Proof::Nothing)],
-        &[hello, Control::Authenticate(wrong)],
+        &[hello.clone(), Control::Authenticate(wrong)],
     ];
     for opening in openings {
         let connecting = endpoint.connect_with(quinn::ClientConfig::new(tls.clone()), address, "127.0.0.1").unwrap();
