@@ -18,6 +18,7 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
         }
         Some(Error::Url(_) | Error::TlsSettings(_) | Error::Listen { .. }) => ExitCode::from(2),
         _ if error.is::<Usage>() => ExitCode::from(2),
+        _ if error.is::<Nothing>() => ExitCode::from(3),
         _ => ExitCode::from(1),
     }
 }
@@ -26,6 +27,11 @@ pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
+
+/// Nobody is there to connect to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Nothing(pub(crate) String);
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -6,6 +6,7 @@ mod certificates;
 mod commands;
 mod connection;
 mod demo;
+mod discovery;
 mod exit;
 mod gateway;
 mod logging;
@@ -77,6 +78,8 @@ enum Command {
     Cert(commands::cert::CertArgs),
     /// Check, show and explain the gateway's configuration
     Config(commands::config::ConfigArgs),
+    /// Find robots and gateways on the local network
+    Discover(commands::discover::DiscoverArgs),
     /// Find out what listens at a URL, and how to talk to it
     Probe(commands::probe::ProbeArgs),
     /// Print a script that completes this command's arguments
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Command::Init(args) => commands::init::run(&args),
         Command::Cert(args) => commands::cert::run(&args),
         Command::Config(args) => commands::config::run(&args),
+        Command::Discover(args) => commands::discover::run(&args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::Completions(args) => commands::documents::completions(&args),
         Command::Man(args) => commands::documents::man(&args),

@@ -67,6 +67,14 @@ fn numbers(settings: &Settings, context: &mut Context<'_>) {
     let name = &settings.presence.name;
     let is_name = (1..=255).contains(&name.len()) && !name.contains(char::is_control);
     demand(is_name, ["presence", "name"], "`name` has 1 to 255 bytes, and no control characters");
+    let name = settings.discovery.name.as_deref();
+    let is_name = name.is_none_or(|name| (1..=63).contains(&name.len()) && !name.contains(char::is_control));
+    demand(is_name, ["discovery", "name"], "`name` has 1 to 63 bytes, and no control characters");
+    let is_found = settings.listen.is_empty() || settings.listen.iter().any(|listen| listen.url.scheme.is_qi());
+    if settings.discovery.mdns && !is_found {
+        let reason = "`mdns` advertises tcp, tcps and tcpsm listeners, and there is none; add one, or remove it";
+        context.add(ProblemCode::Combination, &["discovery", "mdns"], reason);
+    }
     if let Some(address) = settings.admin.listen.filter(|address| !address.ip().is_loopback()) {
         let reason =
             format!("{address} is no loopback address; metrics are for this machine, such as \"127.0.0.1:9580\"");

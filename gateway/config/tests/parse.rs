@@ -263,6 +263,11 @@ fn keys_that_do_not_go_together_are_refused_with_what_to_do() {
         ("[limits]\nunauthenticated_time = '10'\n".to_owned(), "2:24: KW-C101: \"10\" is no duration"),
         ("[audit]\nkeep = '1MiB'\n".to_owned(), "2:8: KW-C101: `keep` is less"),
         ("[audit]\narguments = ['ALMotion']\n".to_owned(), "2:13: KW-C101: \"ALMotion\" is no pattern"),
+        (format!("[discovery]\nname = '{}'\n", "n".repeat(64)), "2:8: KW-C101: `name` has 1 to 63"),
+        (
+            format!("[discovery]\nmdns = true\n[[listen]]\nurl = 'quic://h:1'\n{tls}{open}"),
+            "2:8: KW-C102: `mdns` advertises",
+        ),
         ("[admin]\nlisten = '0.0.0.0:80'\n".to_owned(), "2:10: KW-C104: 0.0.0.0:80 is no loopback"),
         ("[[lease]]\nservice = 'S'\non_loss = 'stop'\n".to_owned(), "3:11: KW-C101: \"stop\" is no method"),
         ("[[lease]]\nservice = 'S'\n".repeat(2), "4:11: KW-C103: service \"S\""),
@@ -319,7 +324,7 @@ fn every_single_value_has_a_variable_that_is_read() {
     for (key, variable) in variables {
         // No key takes this: it is no number, flag, size, time, address or role, and no file can be read here.
         let refused = parse_with("", &[(&variable, "\u{1}/")]);
-        let is_text = key.path == "discovery.name" || key.path == "audit.folder" || key.path.starts_with("jwt.");
+        let is_text = key.path == "audit.folder" || key.path.starts_with("jwt.");
         if !is_text {
             let refused = refused.unwrap_err();
             let start = format!("environment variable {variable}: KW-");

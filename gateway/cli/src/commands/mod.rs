@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod cert;
 pub(crate) mod config;
 pub(crate) mod directory;
+pub(crate) mod discover;
 pub(crate) mod documents;
 pub(crate) mod gateway;
 pub(crate) mod get;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use keyway_admin::Phase;
-use keyway_config::Config;
+use keyway_config::{Config, Discovery};
 use keyway_gateway::Gateway;
 use keyway_history::audit::AuditLog;
 
@@ -26,11 +26,13 @@ pub(crate) use self::{
     args::{DirectoryFlags, GateArgs},
     plan::Plan,
 };
-use crate::stop::Stop;
+use crate::{discovery::Advert, stop::Stop};
 
 /// A gateway that serves.
 #[derive(Debug)]
 pub(crate) struct Running {
+    /// Taken back before the doors close.
+    advert: Option<Advert>,
     doors: Doors,
     told: Told,
     reloads: Option<Reloads>,
@@ -63,8 +65,11 @@ impl Running {
         };
         let _ = tokio::time::timeout(ATTACHING, attached).await;
         let doors = Doors::open(&gateway, &plan).await?;
+        let Discovery { mdns, name } = &plan.discovery;
+        let start = || Advert::start(name.as_deref(), &doors.urls(), plan.is_everywhere());
+        let advert = mdns.then(start).transpose()?;
         told.is(Phase::Serving);
-        Ok(Self { doors, told, reloads, gateway, drain: plan.drain, audit })
+        Ok(Self { advert, doors, told, reloads, gateway, drain: plan.drain, audit })
     }
 
     /// Where clients reach it.
@@ -83,6 +88,9 @@ impl Running {
         tracing::info!("ending");
         supervisor::stopping();
         self.told.is(Phase::Draining);
+        if let Some(advert) = self.advert.take() {
+            advert.end().await;
+        }
         self.doors.stop_accepting();
         tokio::select! {
             () = self.gateway.drain() => {}

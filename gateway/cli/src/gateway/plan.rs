@@ -14,7 +14,7 @@ use keyway::{
 };
 use keyway_admin::AdminError;
 use keyway_auth::{AuthConfig, Authenticator, resume::SealingKeys};
-use keyway_config::{Audit, Config, Directory, DoorUrl, Listen, Network, Scheme, Trust};
+use keyway_config::{Audit, Config, Directory, Discovery, DoorUrl, Listen, Network, Scheme, Trust};
 use keyway_gateway::{AuditRules, BusSettings, Comebacks, LeaseRule, Limits, Rules};
 use keyway_history::audit::AuditLog;
 use keyway_pipe::SocketOptions;
@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) listeners: Vec<Listener>,
     /// Where supervisors and monitoring ask.
     pub(crate) admin: Option<SocketAddr>,
+    /// How it makes itself known on the local network.
+    pub(crate) discovery: Discovery,
     /// For running calls, when the gateway ends.
     pub(crate) drain: Duration,
     audit: Audit,
@@ -88,6 +90,7 @@ impl Plan {
             buses,
             listeners,
             admin,
+            discovery: config.map(|config| config.discovery.clone()).unwrap_or_default(),
             drain: Duration::from_secs(args.drain),
             audit,
             key_file: config.and_then(|config| config.session.key_file.clone()),
@@ -107,6 +110,11 @@ impl Plan {
         };
         comebacks.seal_with(keys, file.clone());
         Ok(())
+    }
+
+    /// Whether a door listens on all addresses of the machine.
+    pub(crate) fn is_everywhere(&self) -> bool {
+        self.listeners.iter().any(|listener| listener.url.host == "0.0.0.0")
     }
 
     /// Opens the audit log, if there is to be one.

@@ -75,7 +75,7 @@ impl Reloads {
         let restart_needed = restarts(&self.config, &config);
         if restart_needed {
             tracing::warn!(
-                "listeners, directories, the audit log, [network] and [admin] are changed by a restart only"
+                "listeners, directories, the audit log, [network], [admin] and [discovery] are changed by a restart only"
             );
         }
         let authenticator = self.gateway.rules().authenticator.with_config(config.auth.clone());
@@ -106,4 +106,5 @@ fn restarts(old: &Config, new: &Config) -> bool {
         || old.network != new.network
         || old.audit.folder != new.audit.folder
         || old.admin != new.admin
+        || old.discovery != new.discovery
 }
