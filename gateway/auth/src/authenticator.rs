@@ -177,6 +177,8 @@ impl Authenticator {
                 running.succeeded();
                 Outcome::Accepted { identity, role }
             }
+            // The client is not to blame, and must not be locked out when its issuer cannot be reached.
+            Err(reason @ Reason::KeyNotFetched) => Outcome::Refused { reason, delay: FETCHING_DELAY },
             Err(reason) => {
                 let known = user.is_some_and(|user| self.config.users.contains_key(user));
                 Outcome::Refused { reason, delay: running.failed(now.monotonic, known, settings) }
@@ -198,6 +200,7 @@ impl Authenticator {
             let seconds = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let verified = jwt.verify(secret.expose(), seconds).map_err(|error| match error {
                 JwtError::NoRole => Reason::JwtWithoutRole,
+                JwtError::NotFetched => Reason::KeyNotFetched,
                 error => Reason::Jwt(error),
             })?;
             if user.is_some_and(|user| user != verified.subject) {
@@ -258,5 +261,7 @@ fn accepted(name: &str, method: Method, role: &str) -> Outcome {
     Outcome::Accepted { identity: Identity { name: name.to_owned(), method }, role: role.to_owned() }
 }
 
+/// For the issuer to answer.
+const FETCHING_DELAY: Duration = Duration::from_secs(1);
 const MAX_NAME: usize = 256;
 const MAX_SECRET: usize = 16 << 10;

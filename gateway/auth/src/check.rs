@@ -6,13 +6,13 @@ use keyway_policy::{Glob, Policy};
 use toml::Spanned;
 
 use crate::{
-    AuthConfig, AuthError, AuthProblemCode, AuthSource, Jwks, LockoutSettings,
+    AuthConfig, AuthError, AuthProblemCode, AuthSource, Issuer, Jwks, LockoutSettings,
     certificate::{CertificateRule, SanPattern},
     config::{Credential, User},
-    jwt::{ClaimRule, JwtRules},
+    jwt::{ClaimRule, JwtRules, Keys},
     password::StoredHash,
     problem::Problems,
-    source::{CertificateSource, JwtSource, LockoutSource, UserSource},
+    source::{CertificateSource, DEFAULT_REFRESH, JwtSource, LockoutSource, UserSource},
     token::TokenHash,
 };
 
@@ -108,6 +108,23 @@ impl Reader<'_> {
                 self.problems.add(AuthProblemCode::Jwt, text.span(), reason);
             }
         }
+        let issuer = jwt.issuer.get_ref();
+        if jwt.jwks.is_none() && !issuer.is_empty() && !Issuer::may_ask(issuer) {
+            let reason = "keys are fetched by https://, or by http:// from this machine; change the `issuer`, or have the keys \
+                          in a file (`jwks`)";
+            self.problems.add(AuthProblemCode::Jwt, jwt.issuer.span(), reason);
+        }
+        let for_nothing =
+            [("ca", jwt.ca.as_ref().map(Spanned::span)), ("refresh", jwt.refresh.as_ref().map(Spanned::span))];
+        for (name, span) in for_nothing {
+            if let (Some(span), true) = (span, jwt.jwks.is_some()) {
+                let reason = format!("`{name}` has no use with the keys of a file; remove it, or `jwks`");
+                self.problems.add(AuthProblemCode::Jwt, span, reason);
+            }
+        }
+        if let Some(refresh) = jwt.refresh.as_ref().filter(|refresh| !(1..=86_400).contains(refresh.get_ref())) {
+            self.problems.add(AuthProblemCode::Jwt, refresh.span(), "`refresh` is 1 to 86400 seconds");
+        }
         if *jwt.leeway.get_ref() > MAX_LEEWAY {
             let reason = format!("`leeway` is at most {MAX_LEEWAY} seconds");
             self.problems.add(AuthProblemCode::Jwt, jwt.leeway.span(), reason);
@@ -124,8 +141,7 @@ impl Reader<'_> {
             }
         }
         JwtRules {
-            path: jwt.jwks.clone(),
-            keys: Jwks::default(),
+            keys: keys(jwt),
             issuer: jwt.issuer.get_ref().clone(),
             audience: jwt.audience.get_ref().clone(),
             leeway: *jwt.leeway.get_ref(),
@@ -170,6 +186,18 @@ impl Reader<'_> {
     fn refuse<T>(&mut self, code: AuthProblemCode, span: Range<usize>, reason: &str) -> Option<T> {
         self.problems.add(code, span, reason);
         None
+    }
+}
+
+fn keys(jwt: &JwtSource) -> Keys {
+    match &jwt.jwks {
+        Some(path) => Keys::File { path: path.clone(), keys: Jwks::default() },
+        None => {
+            let refresh = jwt.refresh.as_ref().map_or(DEFAULT_REFRESH, |refresh| *refresh.get_ref());
+            let ca = jwt.ca.as_ref().map(|ca| ca.get_ref().into());
+            let issuer = Issuer { url: jwt.issuer.get_ref().clone(), ca, refresh: Duration::from_secs(refresh) };
+            Keys::Issuer { issuer, keys: None }
+        }
     }
 }
 

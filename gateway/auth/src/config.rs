@@ -1,11 +1,15 @@
 //! A configuration that was checked.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, path::PathBuf};
 
 use keyway_policy::Policy;
 
 use crate::{
-    AuthError, Jwks, LockoutSettings, certificate::CertificateRule, check, jwt::JwtRules, password::StoredHash,
+    AuthError, Issuer, IssuerKeys, Jwks, LockoutSettings,
+    certificate::CertificateRule,
+    check,
+    jwt::{JwtRules, Keys},
+    password::StoredHash,
     token::TokenHash,
 };
 
@@ -37,17 +41,48 @@ impl AuthConfig {
         check::parse(file, text, policy)
     }
 
-    /// The file with the keys of JWTs, if they are accepted.
+    /// The file with the keys of JWTs, if they are in one.
     pub fn jwks_path(&self) -> Option<&str> {
-        self.jwt.as_ref().map(|jwt| jwt.path.as_str())
+        match self.keys() {
+            Some(Keys::File { path, .. }) => Some(path),
+            _ => None,
+        }
     }
 
-    /// With the keys of JWTs; without them no JWT is accepted.
-    pub fn with_jwks(mut self, keys: Jwks) -> Self {
-        if let Some(jwt) = &mut self.jwt {
-            jwt.keys = keys;
+    /// With the keys of that file; without them no JWT is accepted.
+    pub fn with_jwks(mut self, read: Jwks) -> Self {
+        if let Some(JwtRules { keys: Keys::File { keys, .. }, .. }) = &mut self.jwt {
+            *keys = read;
         }
         self
+    }
+
+    /// The issuer that publishes the keys of JWTs, if they are not in a file.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        match self.keys() {
+            Some(Keys::Issuer { issuer, .. }) => Some(issuer),
+            _ => None,
+        }
+    }
+
+    /// With another path to the certificates by which the issuer's server is believed.
+    pub fn with_issuer_ca(mut self, path: PathBuf) -> Self {
+        if let Some(JwtRules { keys: Keys::Issuer { issuer, .. }, .. }) = &mut self.jwt {
+            issuer.ca = Some(path);
+        }
+        self
+    }
+
+    /// With the keys of the issuer, which somebody fetches; without them no JWT is accepted.
+    pub fn with_issuer_keys(mut self, fetched: IssuerKeys) -> Self {
+        if let Some(JwtRules { keys: Keys::Issuer { keys, .. }, .. }) = &mut self.jwt {
+            *keys = Some(fetched);
+        }
+        self
+    }
+
+    fn keys(&self) -> Option<&Keys> {
+        self.jwt.as_ref().map(|jwt| &jwt.keys)
     }
 
     /// Whether nobody can come in. A door does not start with it.

@@ -46,7 +46,7 @@ pub mod token;
 
 pub use authenticator::{Authenticator, Credentials, Footing, Identity, Method, Now, Outcome, Reason};
 pub use config::AuthConfig;
-pub use jwt::{Jwks, JwksError, JwtError};
+pub use jwt::{Issuer, IssuerKeys, Jwks, JwksError, JwtError};
 pub use lockout::{LockoutSettings, Source};
 pub use problem::{AuthError, AuthProblem, AuthProblemCode};
 pub use secret::Secret;

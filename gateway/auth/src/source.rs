@@ -72,9 +72,15 @@ pub(crate) struct CertificateSource {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JwtSource {
-    /// The file with the keys (JWKS); the caller reads it.
-    pub(crate) jwks: String,
-    /// Who issues them (`iss`).
+    /// The file with the keys (JWKS); they are fetched from the issuer if it is missing.
+    pub(crate) jwks: Option<String>,
+    /// Certificates (PEM file) by which the issuer's server is believed; those of the system if it is missing.
+    #[schemars(with = "Option<String>")]
+    pub(crate) ca: Option<Spanned<String>>,
+    /// Seconds between looks at the issuer's keys, 1 to 86400.
+    #[schemars(with = "Option<u64>", extend("default" = DEFAULT_REFRESH))]
+    pub(crate) refresh: Option<Spanned<u64>>,
+    /// Who issues them (`iss`): without `jwks` an `https://` URL, or `http://` on this machine.
     #[schemars(with = "String")]
     pub(crate) issuer: Spanned<String>,
     /// For whom they are (`aud`).
@@ -147,6 +153,9 @@ impl std::fmt::Debug for UserSource {
 fn default_leeway() -> Spanned<u64> {
     Spanned::new(0..0, default_leeway_seconds())
 }
+
+/// Issuers publish a key long before they sign with it.
+pub(crate) const DEFAULT_REFRESH: u64 = 3600;
 
 const fn default_leeway_seconds() -> u64 {
     30

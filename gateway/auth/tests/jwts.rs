@@ -2,9 +2,14 @@
 
 mod configured;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use configured::{at, config, secret};
-use keyway_auth::{Authenticator, Credentials, Jwks, JwksError, JwtError, Method, Outcome, Reason, Source};
+use keyway_auth::{Authenticator, Credentials, IssuerKeys, Jwks, JwksError, JwtError, Method, Outcome, Reason, Source};
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
@@ -119,6 +124,52 @@ fn a_name_beside_a_token_is_its_subject() {
 }
 
 #[test]
+fn the_keys_of_an_issuer_are_asked_for_when_they_are_needed_and_nobody_is_locked_out_meanwhile() {
+    let keys = Keys::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let fetched = IssuerKeys::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let from_issuer = CONFIG.replace("jwks = 'keys.json'", "refresh = 60");
+    let config = config(&from_issuer).with_issuer_keys(fetched.clone());
+    let issuer = config.issuer().unwrap();
+    assert_eq!((issuer.url.as_str(), issuer.refresh.as_secs()), ("https://id.example", 60));
+    let authenticator = Authenticator::new(config);
+    let token = keys.ed_token(&claims());
+    for _ in 0..20 {
+        assert_eq!(bearer(&authenticator, &token), Err(Reason::KeyNotFetched));
+    }
+    assert_eq!((asked.load(Ordering::Relaxed), authenticator.remembered()), (20, 0));
+
+    // Another key first, as before a rotation.
+    fetched.set(Jwks::parse(&Keys::new().published("old")).unwrap());
+    assert_eq!(bearer(&authenticator, &token), Err(Reason::KeyNotFetched));
+    assert_eq!(asked.load(Ordering::Relaxed), 21);
+    fetched.set(Jwks::parse(&keys.published("ed")).unwrap());
+    assert_eq!(bearer(&authenticator, &token), Ok(("eva".into(), "operator".into())));
+    // With a reload, too, whose configuration has the same keys.
+    let again = authenticator.with_config(configured::config(&from_issuer).with_issuer_keys(fetched));
+    assert!(bearer(&again, &token).is_ok());
+    let forged = token.replacen('.', ".e30", 1);
+    assert_ne!(bearer(&again, &forged), Err(Reason::KeyNotFetched));
+    assert_eq!(asked.load(Ordering::Relaxed), 21, "a wrong signature is no reason to ask");
+}
+
+#[test]
+fn an_issuer_is_asked_where_nobody_can_answer_in_its_place() {
+    let problems = |change: &dyn Fn(&str) -> String| {
+        let policy = keyway_policy::Policy::parse("policy.toml", configured::ROLES).unwrap();
+        let error = keyway_auth::AuthConfig::parse("keyway.toml", &change(CONFIG), &policy).unwrap_err();
+        error.problems.into_iter().map(|problem| (problem.line, problem.code.code())).collect::<Vec<_>>()
+    };
+    let fetch = |text: &str| text.replace("jwks = 'keys.json'\n", "");
+    assert_eq!(problems(&|text| fetch(text).replace("https:", "http:")), [(3, "KW-A105")]);
+    assert_eq!(problems(&|text| fetch(text).replace("leeway = 10", "refresh = 0")), [(5, "KW-A105")]);
+    assert_eq!(problems(&|text| text.replace("leeway = 10", "ca = 'ca.pem'")), [(6, "KW-A105")]);
+}
+
+#[test]
 fn files_of_keys_are_checked() {
     let ed = |more: Value| {
         let mut key = json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64_URL_SAFE_NO_PAD.encode([1; 32])});
@@ -186,6 +237,12 @@ impl Keys {
             {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "use": "sig", "x": encode(self.ed.public_key().as_ref())},
         ]});
         Authenticator::new(config(CONFIG).with_jwks(Jwks::parse(&keys.to_string()).unwrap()))
+    }
+
+    /// As an issuer has them, with an id for the second.
+    fn published(&self, id: &str) -> String {
+        let x = BASE64_URL_SAFE_NO_PAD.encode(self.ed.public_key().as_ref());
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x}]}).to_string()
     }
 
     fn ec_token(&self, claims: &Value) -> String {

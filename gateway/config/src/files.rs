@@ -93,8 +93,12 @@ pub(crate) fn resolve(settings: &mut Settings, context: &mut Context<'_>) {
     }
 }
 
-/// With the keys of JWTs.
+/// With the keys of JWTs, or with where to find those by which their issuer is believed.
 pub(crate) fn keys_of_jwts(auth: AuthConfig, context: &mut Context<'_>) -> AuthConfig {
+    if let Some(path) = auth.issuer().and_then(|issuer| issuer.ca.as_deref()).map(|path| beside(context.file, path)) {
+        context.pem(Some(&path), &["jwt", "ca"], CERTIFICATE);
+        return auth.with_issuer_ca(path);
+    }
     let Some(path) = auth.jwks_path().map(|path| beside(context.file, Path::new(path))) else { return auth };
     let Some(text) = context.text(&path, &["jwt", "jwks"]) else { return auth };
     match Jwks::parse(&text) {

@@ -24,6 +24,9 @@ pub enum Reason {
     /// The JWT is good, but gives no role.
     #[error("{}: the token has no role here", self.code())]
     JwtWithoutRole,
+    /// The key of the JWT has not been fetched from its issuer. That is no failure of the client's.
+    #[error("{}: the key of the token is not known yet; its issuer is asked, try again", self.code())]
+    KeyNotFetched,
     /// The source has too many verifications running.
     #[error("{}: too many attempts at a time; try again", self.code())]
     Busy,
@@ -43,6 +46,7 @@ impl Reason {
             Self::Jwt(_) => "KW-A005",
             Self::JwtWithoutRole => "KW-A006",
             Self::Busy => "KW-A007",
+            Self::KeyNotFetched => "KW-A008",
             Self::Resume(_) => "KW-A009",
         }
     }

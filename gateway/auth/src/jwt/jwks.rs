@@ -8,18 +8,18 @@ use serde::Deserialize;
 
 use super::JwtError;
 
-/// The keys of a file. Those of other kinds or for other uses are left out.
+/// Keys, of a file or an issuer. Those of other kinds or for other uses are left out.
 #[derive(Debug, Clone, Default)]
 pub struct Jwks {
     keys: Vec<Key>,
 }
 
-/// Why a file of keys is refused.
+/// Why keys are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksError {
     /// No JSON, or no `keys`.
-    #[error("the file of keys cannot be read, line {line}: {reason}")]
+    #[error("the keys cannot be read, line {line}: {reason}")]
     Syntax {
         /// Where.
         line: usize,
@@ -33,7 +33,7 @@ pub enum JwksError {
     #[error("the parts of key {0} are no public key of its kind")]
     Malformed(usize),
     /// Nothing can be verified with it, or trying all keys would take long.
-    #[error("the file has {0} keys for ES256, EdDSA or RS256; it needs 1 to {MAX_KEYS}")]
+    #[error("there are {0} keys for ES256, EdDSA or RS256; 1 to {MAX_KEYS} are needed")]
     Count(usize),
 }
 

@@ -1,14 +1,16 @@
-//! JSON Web Tokens of known issuers: ES256, EdDSA and RS256, verified by ring with keys of a local file.
+//! JSON Web Tokens of known issuers: ES256, EdDSA and RS256, verified by ring with keys of a local file or of the issuer.
 //!
 //! The algorithm is the key's, never only the header's, so a token cannot choose a weaker one. Time is a parameter.
 
 mod claims;
+mod issuer;
 mod jwks;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use keyway_policy::Glob;
 use serde::Deserialize;
 
+pub use issuer::{Issuer, IssuerKeys};
 pub use jwks::{Jwks, JwksError};
 
 pub(crate) use claims::Claims;
@@ -16,12 +18,20 @@ pub(crate) use claims::Claims;
 /// What tokens must have.
 #[derive(Debug, Clone)]
 pub(crate) struct JwtRules {
-    pub(crate) path: String,
-    pub(crate) keys: Jwks,
+    pub(crate) keys: Keys,
     pub(crate) issuer: String,
     pub(crate) audience: String,
     pub(crate) leeway: u64,
     pub(crate) roles: Vec<ClaimRule>,
+}
+
+/// What verifies tokens.
+#[derive(Debug, Clone)]
+pub(crate) enum Keys {
+    /// Of a file, which was read when the configuration was.
+    File { path: String, keys: Jwks },
+    /// Of the issuer. Without `keys` nobody fetches them.
+    Issuer { issuer: Issuer, keys: Option<IssuerKeys> },
 }
 
 /// A claim that gives a role. The first that fits wins.
@@ -45,6 +55,9 @@ pub enum JwtError {
     /// No key of the file fits the header.
     #[error("no key of the file is meant")]
     UnknownKey,
+    /// The issuer's keys, or the one of the header, have not been fetched.
+    #[error("the key has not been fetched from the issuer")]
+    NotFetched,
     /// It was not signed by the key.
     #[error("the signature is wrong")]
     Signature,
@@ -108,6 +121,16 @@ impl JwtRules {
     fn by_claims(&self, claims: &Claims) -> Option<&str> {
         let rule = self.roles.iter().find(|rule| claims.has(&rule.claim, &rule.value));
         rule.map(|rule| rule.role.as_str())
+    }
+}
+
+impl Keys {
+    fn verify(&self, algorithm: &str, id: Option<&str>, message: &[u8], signature: &[u8]) -> Result<(), JwtError> {
+        match self {
+            Self::File { keys, .. } => keys.verify(algorithm, id, message, signature),
+            Self::Issuer { keys: Some(keys), .. } => keys.verify(algorithm, id, message, signature),
+            Self::Issuer { keys: None, .. } => Err(JwtError::NotFetched),
+        }
     }
 }
 

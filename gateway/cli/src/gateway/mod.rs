@@ -3,6 +3,7 @@
 mod admin;
 mod args;
 mod doors;
+mod issuer;
 mod plan;
 mod reload;
 mod supervisor;
@@ -20,6 +21,7 @@ use keyway_history::audit::AuditLog;
 use self::{
     admin::Told,
     doors::Doors,
+    issuer::Following,
     reload::{Asking, Reloads},
 };
 pub(crate) use self::{
@@ -47,12 +49,17 @@ impl Running {
     /// Opens everything. `config` is the file that can be reloaded.
     pub(crate) async fn start(plan: Plan, config: Option<&Config>) -> anyhow::Result<Self> {
         let audit = plan.audit_log()?;
-        let gateway = Gateway::start(plan.rules.clone(), plan.buses.clone(), audit.as_ref().map(AuditLog::recorder));
+        let mut following = Following::default();
+        let mut rules = plan.rules.clone();
+        if let Some(config) = config {
+            rules.authenticator = rules.authenticator.with_config(following.keys_for(config.auth.clone()));
+        }
+        let gateway = Gateway::start(rules, plan.buses.clone(), audit.as_ref().map(AuditLog::recorder));
         plan.use_key_file(gateway.comebacks())?;
         let (asks, asking) = Asking::new()?;
         let (asks, reloads) = match (&plan.file, config) {
             (Some(file), Some(config)) => {
-                (Some(asks), Some(Reloads::new(file.clone(), config.clone(), gateway.clone(), asking)))
+                (Some(asks), Some(Reloads::new(file.clone(), config.clone(), gateway.clone(), following, asking)))
             }
             _ => (None, None),
         };

@@ -9,7 +9,7 @@ use keyway_config::{Config, ConfigError};
 use keyway_gateway::Gateway;
 use tokio::sync::mpsc;
 
-use super::plan::rules_of;
+use super::{issuer::Following, plan::rules_of};
 
 /// Reloads on demand.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Reloads {
     file: PathBuf,
     config: Config,
     gateway: Gateway,
+    following: Following,
     asking: Asking,
 }
 
@@ -47,8 +48,8 @@ impl Asking {
 }
 
 impl Reloads {
-    pub(super) fn new(file: PathBuf, config: Config, gateway: Gateway, asking: Asking) -> Self {
-        Self { file, config, gateway, asking }
+    pub(super) fn new(file: PathBuf, config: Config, gateway: Gateway, following: Following, asking: Asking) -> Self {
+        Self { file, config, gateway, following, asking }
     }
 
     /// Reloads whenever it is asked to, until `end`.
@@ -78,7 +79,8 @@ impl Reloads {
                 "listeners, directories, the audit log, [network], [admin] and [discovery] are changed by a restart only"
             );
         }
-        let authenticator = self.gateway.rules().authenticator.with_config(config.auth.clone());
+        let auth = self.following.keys_for(config.auth.clone());
+        let authenticator = self.gateway.rules().authenticator.with_config(auth);
         self.gateway.reload(rules_of(&config, authenticator));
         self.config = config;
         tracing::info!(file = %self.file.display(), "the configuration was reloaded");
