@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use keyway::{Directory, DirectoryBuilder, TlsServer};
+use keyway::{Directory, DirectoryBuilder};
 
-use crate::{exit::Usage, stop::Stop};
+use crate::{exit::Usage, stop::Stop, tls};
 
 /// Where a directory listens.
 #[derive(Debug, Args)]
@@ -81,21 +81,13 @@ impl ListenArgs {
     }
 
     fn builder(self, serve: &ServeArgs) -> anyhow::Result<DirectoryBuilder> {
-        let tls = self.tls()?;
+        let tls = tls::server(self.cert.as_deref(), self.key.as_deref(), self.client_ca.as_deref())
+            .map_err(|error| Usage(error.to_string()))?;
         let mut builder = serve.builder(self.listen)?;
         if let Some(tls) = tls {
             builder = builder.tls(tls);
         }
         Ok(builder)
-    }
-
-    fn tls(&self) -> anyhow::Result<Option<TlsServer>> {
-        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
-        let server = TlsServer::from_files(cert, key).and_then(|server| match &self.client_ca {
-            Some(file) => server.client_ca_file(file),
-            None => Ok(server),
-        });
-        Ok(Some(server.map_err(|error| Usage(error.to_string()))?))
     }
 }
 

@@ -1,9 +1,10 @@
-//! Which servers a client command believes, and by which certificate it is known to them (spec 11).
+//! TLS out of files (spec 11): which servers are believed, by which certificate this side is known to them, and what a listener shows.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyway::{SessionBuilder, TlsClient};
+use keyway::{SessionBuilder, TlsClient, TlsError, TlsServer};
+use keyway_config::Trust;
 
 use crate::exit::Usage;
 
@@ -27,20 +28,44 @@ pub(crate) struct TlsArgs {
     key: Option<PathBuf>,
 }
 
+/// For connections to servers that are believed by `trust`; `cert` and `key` are what they are shown.
+pub(crate) fn client(trust: &Trust<'_>, cert: Option<&Path>, key: Option<&Path>) -> Result<TlsClient, TlsError> {
+    let client = match trust {
+        Trust::Anybody => TlsClient::dangerous_skip_verification(),
+        Trust::Ca(file) => TlsClient::ca_file(file),
+        Trust::Pin(pin) if Path::new(pin).is_file() => TlsClient::pin_file(pin),
+        Trust::Pin(pin) => TlsClient::pin_sha256(pin),
+    }?;
+    match (cert, key) {
+        (Some(cert), Some(key)) => client.certificate_files(cert, key),
+        _ => Ok(client),
+    }
+}
+
+/// For listeners; nothing without a certificate and its key. Clients are believed by `client_ca`.
+pub(crate) fn server(
+    cert: Option<&Path>,
+    key: Option<&Path>,
+    client_ca: Option<&Path>,
+) -> Result<Option<TlsServer>, TlsError> {
+    let (Some(cert), Some(key)) = (cert, key) else { return Ok(None) };
+    let server = TlsServer::from_files(cert, key)?;
+    match client_ca {
+        Some(file) => server.client_ca_file(file).map(Some),
+        None => Ok(Some(server)),
+    }
+}
+
 impl TlsArgs {
     /// The settings, if any were given.
     pub(crate) fn client(&self) -> anyhow::Result<Option<TlsClient>> {
-        let client = match (&self.ca, &self.pin, self.insecure_skip_verify) {
-            (Some(file), _, _) => TlsClient::ca_file(file),
-            (_, Some(pin), _) if Path::new(pin).is_file() => TlsClient::pin_file(pin),
-            (_, Some(pin), _) => TlsClient::pin_sha256(pin),
-            (_, _, true) => TlsClient::dangerous_skip_verification(),
+        let trust = match (&self.ca, &self.pin, self.insecure_skip_verify) {
+            (Some(file), _, _) => Trust::Ca(file),
+            (_, Some(pin), _) => Trust::Pin(pin),
+            (_, _, true) => Trust::Anybody,
             _ => return Ok(None),
         };
-        let client = match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => client.and_then(|client| client.certificate_files(cert, key)),
-            _ => client,
-        };
+        let client = client(&trust, self.cert.as_deref(), self.key.as_deref());
         Ok(Some(client.map_err(|error| Usage(error.to_string()))?))
     }
 

@@ -14,14 +14,14 @@ use keyway::{
 };
 use keyway_admin::AdminError;
 use keyway_auth::{AuthConfig, Authenticator, resume::SealingKeys};
-use keyway_config::{Audit, Config, Directory, Discovery, DoorUrl, Listen, Network, Scheme, Trust};
+use keyway_config::{Audit, Config, Directory, Discovery, DoorUrl, Listen, Network, Scheme};
 use keyway_gateway::{AuditRules, BusSettings, Comebacks, LeaseRule, Limits, Rules};
 use keyway_history::audit::AuditLog;
 use keyway_pipe::SocketOptions;
 use keyway_policy::Policy;
 
 use super::args::{DirectoryFlags, GateArgs, Upstream};
-use crate::exit::Usage;
+use crate::{exit::Usage, tls};
 
 /// Everything a gateway needs to start.
 #[derive(Debug)]
@@ -193,15 +193,7 @@ fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {
 
 fn directory_tls(directory: &Directory) -> anyhow::Result<Option<TlsClient>> {
     let Some(trust) = directory.trust() else { return Ok(None) };
-    let client = match trust {
-        Trust::Anybody => TlsClient::dangerous_skip_verification(),
-        Trust::Ca(file) => TlsClient::ca_file(file),
-        Trust::Pin(pin) => TlsClient::pin_sha256(pin),
-    };
-    let client = match (&directory.cert, &directory.key) {
-        (Some(cert), Some(key)) => client.and_then(|client| client.certificate_files(cert, key)),
-        _ => client,
-    };
+    let client = tls::client(&trust, directory.cert.as_deref(), directory.key.as_deref());
     Ok(Some(client.map_err(|error| usage(format!("directory {}: {error}", directory.url)))?))
 }
 
@@ -311,18 +303,13 @@ fn front(listen: &Listen, rules: &Rules, network: &Network) -> anyhow::Result<Fr
 }
 
 fn server_tls(listen: &Listen) -> anyhow::Result<Option<TlsServer>> {
-    let (Some(cert), Some(key)) = (&listen.cert, &listen.key) else {
-        if listen.url.scheme.is_tls() {
-            let text = format!("{} needs a certificate and its key (--server-cert, --server-key)", listen.url);
-            return Err(usage(text));
-        }
-        return Ok(None);
-    };
-    let server = TlsServer::from_files(cert, key).and_then(|server| match &listen.client_ca {
-        Some(file) => server.client_ca_file(file),
-        None => Ok(server),
-    });
-    Ok(Some(server.map_err(|error| usage(format!("{}: {error}", listen.url)))?))
+    let Listen { url, cert, key, client_ca, .. } = listen;
+    let server = tls::server(cert.as_deref(), key.as_deref(), client_ca.as_deref());
+    let server = server.map_err(|error| usage(format!("{url}: {error}")))?;
+    if url.scheme.is_tls() && server.is_none() {
+        return Err(usage(format!("{url} needs a certificate and its key (--server-cert, --server-key)")));
+    }
+    Ok(server)
 }
 
 fn usage(text: String) -> anyhow::Error {
