@@ -196,6 +196,8 @@ pub struct FrontSettings {
     pub authentication_timeout: Duration,
     /// Connections of one address that have not authenticated (H9).
     pub unauthenticated_per_source: usize,
+    /// Bytes a client may send over a carrier before it has authenticated (spec 2.8).
+    pub unauthenticated_bytes: u32,
     /// The largest payload accepted, in bytes (spec 2.8).
     pub max_payload: u32,
     /// What may wait for a client that does not read.
@@ -233,6 +235,7 @@ impl Default for FrontSettings {
             capabilities: CapabilityMap::from_environment(),
             authentication_timeout: Duration::from_secs(10),
             unauthenticated_per_source: 1024,
+            unauthenticated_bytes: keyway_session::UNAUTHENTICATED_MAX_PAYLOAD,
             max_payload: keyway_session::DEFAULT_MAX_PAYLOAD,
             queue: QueueLimits::default(),
             socket: SocketOptions::from_environment(),

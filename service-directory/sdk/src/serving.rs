@@ -159,7 +159,7 @@ fn serve(
     accepted: &Accepted,
 ) {
     let address = carrier.peer().to_string();
-    let (sender, driver) = keyway_pipe::pipe(carrier, settings.front.queue);
+    let (sender, driver) = keyway_pipe::pipe(carrier, settings.front.queue.clone());
     let peer = Peer::new(sender.clone(), address.clone(), host.clone());
     let warden = match &settings.guard {
         Some(guard) => match guard.admit(&Client::new(peer.clone())) {
@@ -176,6 +176,7 @@ fn serve(
         capabilities: settings.front.capabilities.clone(),
         authentication,
         authentication_timeout: settings.front.authentication_timeout,
+        unauthenticated_bytes: settings.front.unauthenticated_bytes,
         max_payload: settings.front.max_payload,
         remote_endpoint: address,
         ..ServerConfig::default()

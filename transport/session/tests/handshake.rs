@@ -196,6 +196,17 @@ fn what_is_sent_behind_an_authentication_is_kept_up_to_a_limit() {
 }
 
 #[test]
+fn a_server_says_how_much_may_come_before_a_client_is_let_in() {
+    let config = ServerConfig { unauthenticated_bytes: 4 << 10, ..deferred(Duration::from_secs(10)) };
+    let mut server = End::server(config);
+    assert_eq!(server.connection.max_payload(), 4 << 10);
+    // Small frames count as one large one does, whatever becomes of them.
+    let mut small = (2..1000).map(|id| frame(Call, id, MACHINE_ID, vec![0; 64].into()));
+    let closed = small.find_map(|frame| server.feed(frame).err());
+    assert!(matches!(closed, Some(CloseReason::TooManyAttempts)), "{closed:?}");
+}
+
+#[test]
 fn a_refusal_is_kept_back_and_nothing_helps_meanwhile() {
     let config = ServerConfig { failure_delay: Duration::from_millis(300), ..Bob::wanted(None) };
     let mut server = End::server(config);

@@ -72,7 +72,7 @@ async fn serve(
     host: &Arc<Host>,
     accepted: &Accepted,
 ) -> Result<(), QuicError> {
-    let request = incoming.handshake(settings.front.queue).await?;
+    let request = incoming.handshake(settings.front.queue.clone()).await?;
     let announced = match CapabilityMap::decode(&request.hello().capabilities) {
         Ok(announced) => announced,
         Err(error) => {

@@ -77,7 +77,7 @@ impl Settings {
         let front = FrontSettings {
             capabilities: self.capabilities.clone(),
             max_payload: self.max_payload,
-            queue: self.queue,
+            queue: self.queue.clone(),
             socket: self.socket.clone(),
             tls: self.listener_tls.clone(),
             ..FrontSettings::default()
@@ -263,7 +263,7 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
         let carrier = keyway_pipe::connect_with(url, &settings.socket, settings.tls.as_ref())
             .await
             .map_err(|error| connect_error(url, error))?;
-        let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue);
+        let (sender, driver) = keyway_pipe::pipe(carrier, settings.queue.clone());
         let peer = Peer::new(sender, url.to_string(), host.clone());
         let config = settings.client_config(settings.capabilities.clone());
         let now = Instant::now();

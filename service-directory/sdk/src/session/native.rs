@@ -36,7 +36,7 @@ pub(super) async fn open(settings: &Settings, url: &Url, host: &Arc<Host>) -> Re
         None => Arc::new(|| Box::new(|asked| asked.is_none().then_some(Proof::Nothing))),
     };
     let own = settings.capabilities.clone();
-    let connected = endpoint.connect(url, tls, own.encode().into_bytes(), who, settings.queue).await;
+    let connected = endpoint.connect(url, tls, own.encode().into_bytes(), who, settings.queue.clone()).await;
     let QuicConnected { sender, driver, welcome } = connected.map_err(|error| failure(url, name, error))?;
     let announced = CapabilityMap::decode(&welcome.capabilities)?;
     let peer = Peer::new(sender, url.to_string(), host.clone());

@@ -19,7 +19,11 @@ use rustls::pki_types::CertificateDer;
 use self::queue::{Queue, Soon};
 use crate::{Carrier, ConnectionId, PeerAddress};
 
+mod budget;
 mod queue;
+
+pub use self::budget::QueueBudget;
+pub(crate) use self::budget::Share;
 
 /// Lone frames written by their senders between two turns of the driver. More than these are a burst, which the driver
 /// gathers.
@@ -41,19 +45,22 @@ pub(crate) fn count_slow_consumer(id: ConnectionId, peer: &PeerAddress, queued: 
 }
 
 /// Bounds of what waits to be written to one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QueueLimits {
     /// Frames are accepted while fewer bytes than these are waiting; the next one closes the connection as that of a slow
     /// consumer (spec 9.5, H10). The queue never holds more than this and one frame.
     pub max_bytes: usize,
+    /// What may wait for this and other connections together. When it is spent, the next frame closes the connection whose peer
+    /// takes nothing, as above.
+    pub total: Option<QueueBudget>,
     /// How long a closing connection may take to write what was sent before.
     pub linger: Duration,
 }
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024 * 1024, linger: Duration::from_secs(1) }
+        Self { max_bytes: 64 * 1024 * 1024, total: None, linger: Duration::from_secs(1) }
     }
 }
 
@@ -88,6 +95,8 @@ struct State {
     queue: Queue,
     /// Bytes in the queue, and in the hands of the thread that writes.
     queued: usize,
+    /// What of it is taken of the common budget: all of it while the carrier takes no more, nothing otherwise.
+    share: Share,
     /// Whoever holds a cork writes the queue when it is the last one.
     corks: u32,
     /// The carrier takes no more; the driver waits until it does.
@@ -138,6 +147,7 @@ pub(crate) enum Turn {
 
 impl Outbox {
     pub(crate) fn new(carrier: Arc<dyn Carrier>, limits: QueueLimits) -> Self {
+        let share = Share::of(limits.total.clone());
         Self {
             id: ConnectionId::next(),
             peer: carrier.peer().clone(),
@@ -147,6 +157,7 @@ impl Outbox {
                 carrier: Some(carrier),
                 queue: Queue::default(),
                 queued: 0,
+                share,
                 corks: 0,
                 blocked: false,
                 bursts: false,
@@ -166,6 +177,7 @@ impl Outbox {
         let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
         state.queued += Header::SIZE + frame.payload.len();
         state.queue.push_frame(frame, soon);
+        state.settle_share();
         if at_once {
             state.lone += 1;
             self.write(state, Writer::Sender);
@@ -180,6 +192,7 @@ impl Outbox {
         let mut state = self.admit()?;
         state.queued += frames.len();
         state.queue.push_bytes(frames);
+        state.settle_share();
         notify(state);
         Ok(())
     }
@@ -242,7 +255,7 @@ impl Outbox {
         if !matches!(state.closing, Closing::Open) {
             return Err(SendError::Closed);
         }
-        if state.queued < self.limits.max_bytes {
+        if state.queued < self.limits.max_bytes && !state.share.is_at_end() {
             return Ok(state);
         }
         count_slow_consumer(self.id, &self.peer, state.queued);
@@ -284,6 +297,7 @@ impl Outbox {
         }
         if writable {
             state.blocked = false;
+            state.settle_share();
         }
         if state.blocked { Progress::Blocked } else { self.write(state, Writer::Driver) }
     }
@@ -308,6 +322,7 @@ impl Outbox {
         let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
         let waiting = std::mem::take(&mut state.waiting);
         state.queued = 0;
+        state.share.set(0);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
         // The last owner of a socket closes it: a system call, not to be made with the lock held.
@@ -318,8 +333,8 @@ impl Outbox {
         }
     }
 
-    pub(crate) const fn limits(&self) -> QueueLimits {
-        self.limits
+    pub(crate) const fn limits(&self) -> &QueueLimits {
+        &self.limits
     }
 
     fn uncork(&self, writer: Writer) -> Progress {
@@ -366,6 +381,7 @@ impl Outbox {
                 // The driver finds the queue empty, and the reason.
                 state.queue = Queue::default();
                 state.queued = 0;
+                state.share.set(0);
                 if matches!(state.closing, Closing::Open) {
                     state.close(CloseReason::Io(error.into()));
                 }
@@ -376,6 +392,7 @@ impl Outbox {
             state.queue = batch;
             if !emptied {
                 state.blocked = true;
+                state.settle_share();
                 if writer == Writer::Sender {
                     wake(state);
                 }
@@ -406,6 +423,13 @@ impl State {
     /// Whether what is sent now is written by the holder of a cork.
     fn is_corked_for_writing(&self) -> bool {
         self.corks > 0 && !self.blocked && self.carrier.is_some()
+    }
+
+    /// Takes of the common budget what waits for a peer that takes nothing. Others cost nothing here, however much passes.
+    fn settle_share(&self) {
+        if self.blocked || self.share.is_held() {
+            self.share.set(if self.blocked { self.queued } else { 0 });
+        }
     }
 
     fn close(&mut self, reason: CloseReason) {

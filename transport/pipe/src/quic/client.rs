@@ -80,10 +80,11 @@ impl QuicEndpoint {
         let How::Anew(welcome) = how else {
             return Err(QuicError::Protocol("the server goes on with a session that never began".to_owned()));
         };
+        let window = Window::of_client(&limits);
         let lanes = Arc::new(Lanes::new(connection.clone(), limits));
         let comeback = match &welcome.kept {
             Some(kept) => {
-                lanes.keep(Window::of_client(limits));
+                lanes.keep(window);
                 Comeback::Dials(Box::new(Dialer {
                     endpoint: self.clone(),
                     url: url.clone(),

@@ -26,7 +26,7 @@ pub(super) struct Window {
 
 impl Window {
     /// What a client keeps of the events it emits: they are few, and its program has them anyway.
-    pub(super) const fn of_client(limits: QueueLimits) -> Self {
+    pub(super) const fn of_client(limits: &QueueLimits) -> Self {
         Self { events: 1024, bytes: limits.max_bytes / 4 }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -16,19 +16,13 @@ use keyway_wire::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::kept::{Encoded, Waiting, Window};
+use super::{
+    kept::{Encoded, Waiting, Window},
+    totals::Totals,
+};
 
 /// What a writer takes at once, about.
 const BATCH: usize = 64 * 1024;
-
-/// What waits in all lanes of a session.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    /// Bytes that wait to be written, or are being written.
-    pub(super) queued: AtomicUsize,
-    /// Bytes that were written, or cannot be for want of a connection, and that the peer may not have.
-    pub(super) kept: AtomicUsize,
-}
 
 /// The numbers of the last frames that are no events, in a session that is kept.
 #[derive(Debug, Default)]
@@ -97,7 +91,7 @@ impl Lane {
         };
         let encoded = Encoded::new(number, frame);
         let dropped = waiting.make_room(encoded.len());
-        self.totals.queued.fetch_sub(dropped, Relaxed);
+        self.totals.unqueue(dropped);
         Added { dropped: dropped > 0, first: self.add(waiting, encoded) }
     }
 
@@ -119,22 +113,18 @@ impl Lane {
         if waiting.parked {
             waiting.kept = waiting.frames.len();
             waiting.kept_bytes += bytes;
-            self.totals.kept.fetch_add(bytes, Relaxed);
+            self.totals.keep(bytes);
             if self.kind == Some(StreamKind::Events) {
-                self.forget(waiting.trim());
+                self.totals.forget(waiting.trim());
             }
             return false;
         }
         waiting.waiting_bytes += bytes;
-        self.totals.queued.fetch_add(bytes, Relaxed);
+        self.totals.queue(bytes);
         let first = !std::mem::replace(&mut waiting.started, true);
         drop(waiting);
         self.ready.notify_one();
         first
-    }
-
-    fn forget(&self, bytes: usize) {
-        self.totals.kept.fetch_sub(bytes, Relaxed);
     }
 
     /// Takes what is to be written next, to the end of `chunks`, and says how much it is.
@@ -167,9 +157,9 @@ impl Lane {
         waiting.writing += taken;
         if is_kept {
             waiting.kept_bytes += taken;
-            self.totals.kept.fetch_add(taken, Relaxed);
+            self.totals.keep(taken);
             if self.kind == Some(StreamKind::Events) {
-                self.forget(waiting.trim());
+                self.totals.forget(waiting.trim());
             }
         }
         waiting.shrink();
@@ -180,7 +170,7 @@ impl Lane {
     pub(super) fn settle(&self) {
         let mut waiting = self.waiting.lock();
         let written = std::mem::take(&mut waiting.writing);
-        self.totals.queued.fetch_sub(written, Relaxed);
+        self.totals.unqueue(written);
     }
 
     /// The peer has everything up to this number. True if nothing is left.
@@ -195,7 +185,7 @@ impl Lane {
             bytes += frame.len();
         }
         waiting.kept_bytes -= bytes;
-        self.forget(bytes);
+        self.totals.forget(bytes);
         waiting.shrink();
         waiting.frames.is_empty()
     }
@@ -215,7 +205,7 @@ impl Lane {
         let mut waiting = self.waiting.lock();
         (waiting.parked, waiting.started) = (true, false);
         let queued = std::mem::take(&mut waiting.writing) + waiting.waiting_bytes;
-        self.totals.queued.fetch_sub(queued, Relaxed);
+        self.totals.unqueue(queued);
         if self.kind.is_none() {
             waiting.frames = VecDeque::new();
             waiting.waiting_bytes = 0;
@@ -224,9 +214,9 @@ impl Lane {
         let bytes = std::mem::take(&mut waiting.waiting_bytes);
         waiting.kept = waiting.frames.len();
         waiting.kept_bytes += bytes;
-        self.totals.kept.fetch_add(bytes, Relaxed);
+        self.totals.keep(bytes);
         if self.kind == Some(StreamKind::Events) {
-            self.forget(waiting.trim());
+            self.totals.forget(waiting.trim());
         }
     }
 
@@ -237,8 +227,8 @@ impl Lane {
         (waiting.parked, waiting.refused, waiting.kept) = (false, false, 0);
         let bytes = std::mem::take(&mut waiting.kept_bytes);
         waiting.waiting_bytes = bytes;
-        self.forget(bytes);
-        self.totals.queued.fetch_add(bytes, Relaxed);
+        self.totals.forget(bytes);
+        self.totals.queue(bytes);
         waiting.started = !waiting.frames.is_empty();
         waiting.started
     }
@@ -260,16 +250,16 @@ impl Lane {
         waiting.frames = VecDeque::new();
         waiting.kept = 0;
         let queued = std::mem::take(&mut waiting.waiting_bytes) + std::mem::take(&mut waiting.writing);
-        self.totals.queued.fetch_sub(queued, Relaxed);
-        self.forget(std::mem::take(&mut waiting.kept_bytes));
+        self.totals.unqueue(queued);
+        self.totals.forget(std::mem::take(&mut waiting.kept_bytes));
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
         let waiting = self.waiting.get_mut();
-        self.totals.queued.fetch_sub(waiting.waiting_bytes + waiting.writing, Relaxed);
-        self.totals.kept.fetch_sub(waiting.kept_bytes, Relaxed);
+        self.totals.unqueue(waiting.waiting_bytes + waiting.writing);
+        self.totals.forget(waiting.kept_bytes);
     }
 }
 
@@ -300,11 +290,11 @@ mod tests {
     }
 
     fn queued(lane: &Lane) -> usize {
-        lane.totals.queued.load(Relaxed)
+        lane.totals.queued()
     }
 
     fn kept(lane: &Lane) -> usize {
-        lane.totals.kept.load(Relaxed)
+        lane.totals.kept()
     }
 
     fn filled(overflow: Overflow, sizes: &[usize]) -> Lane {
@@ -403,6 +393,6 @@ mod tests {
         lane.take(&mut Vec::new());
         lane.push(&event(10));
         drop(lane);
-        assert_eq!((totals.queued.load(Relaxed), totals.kept.load(Relaxed)), (0, 0));
+        assert_eq!((totals.queued(), totals.kept()), (0, 0));
     }
 }

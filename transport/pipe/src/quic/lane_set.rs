@@ -14,7 +14,8 @@ use keyway_wire::{
 
 use super::{
     kept::Window,
-    lane::{Counters, Lane, Totals},
+    lane::{Counters, Lane},
+    totals::Totals,
 };
 
 /// Streams for calls and answers. Frames to and from one object share one, which keeps their order.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -22,8 +22,9 @@ use tokio::sync::Notify;
 use super::{
     comeback::Comer,
     kept::Window,
-    lane::{Added, Lane, Totals},
+    lane::{Added, Lane},
     lane_set::LaneSet,
+    totals::Totals,
 };
 use crate::{ConnectionId, PeerAddress, QueueLimits, SendError, outbox::count_slow_consumer};
 
@@ -68,7 +69,7 @@ enum Closing {
 
 impl Lanes {
     pub(super) fn new(connection: quinn::Connection, limits: QueueLimits) -> Self {
-        let totals = Arc::<Totals>::default();
+        let totals = Arc::new(Totals::sharing(limits.total.clone()));
         Self {
             id: ConnectionId::next(),
             peer: PeerAddress::Quic(connection.remote_address()),
@@ -164,7 +165,7 @@ impl Lanes {
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.totals.queued.load(Ordering::Relaxed)
+        self.totals.queued()
     }
 
     pub(crate) fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<()> {
@@ -329,8 +330,8 @@ impl Lanes {
         self.queued_bytes() > self.limits.max_bytes / 2
     }
 
-    pub(super) const fn limits(&self) -> QueueLimits {
-        self.limits
+    pub(super) const fn limits(&self) -> &QueueLimits {
+        &self.limits
     }
 
     fn admit(&self) -> Result<(), SendError> {
@@ -338,11 +339,11 @@ impl Lanes {
     }
 
     fn is_full(&self) -> bool {
-        self.queued_bytes() >= self.limits.max_bytes
+        self.queued_bytes() >= self.limits.max_bytes || self.totals.are_at_end()
     }
 
     fn keeps_too_much(&self) -> bool {
-        self.totals.kept.load(Ordering::Relaxed) >= self.limits.max_bytes.saturating_add(UNDER_WAY)
+        self.totals.kept() >= self.limits.max_bytes.saturating_add(UNDER_WAY)
     }
 
     fn refuse_slow_consumer(&self) -> SendError {

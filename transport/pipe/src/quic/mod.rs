@@ -14,6 +14,7 @@ mod lane_set;
 mod lanes;
 mod reader;
 mod server;
+mod totals;
 mod writer;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

@@ -45,8 +45,8 @@ impl TlsServer {
     }
 
     /// Makes listeners of `tcpsm` possible: they let in clients whose certificate was issued by one of these (PEM), or is one of
-    /// these, and nobody else. Listeners of `tcps` ask for no certificate, with this or without. Those of `quic` ask for one, and
-    /// let clients without one prove who they are otherwise.
+    /// these, and nobody else. Listeners of `tcps` ask for no certificate, with this or without. Those of other protocols ask for
+    /// one, and let clients without one prove who they are otherwise.
     pub fn client_ca_pem(mut self, pem: &[u8]) -> Result<Self, TlsError> {
         let clients = |demanded| {
             let anchors = Anchors::new(certificates(pem, "clients' CA file")?)?;
@@ -76,7 +76,7 @@ impl TlsServer {
 
     /// How a listener of another protocol serves with this certificate: `protocols` are offered to clients (ALPN).
     pub fn offering(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
-        let mut config = ServerConfig::clone(&self.anybody);
+        let mut config = ServerConfig::clone(self.welcoming());
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Arc::new(config)
     }
@@ -88,10 +88,14 @@ impl TlsServer {
 
     /// How a listener of `quic` serves.
     pub(crate) fn quic(&self) -> ServerConfig {
-        let config = self.mutual.as_ref().map_or(&self.anybody, |mutual| &mutual.welcome);
-        let mut config = ServerConfig::clone(config);
+        let mut config = ServerConfig::clone(self.welcoming());
         config.alpn_protocols = vec![ALPN.to_vec()];
         config
+    }
+
+    /// For clients with certificates and without, if some can be verified.
+    fn welcoming(&self) -> &ServerConfig {
+        self.mutual.as_ref().map_or(&self.anybody, |mutual| &mutual.welcome)
     }
 }
 

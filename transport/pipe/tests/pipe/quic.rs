@@ -152,8 +152,13 @@ async fn a_message_that_is_too_long_is_refused_before_it_is_sent() {
     let stage = Stage::new(Duration::from_secs(10)).await;
     let capabilities = Bytes::from(vec![7; 40 << 10]);
     let limits = QueueLimits::default();
-    let connecting =
-        stage.endpoint.connect(&stage.url, &stage.tls, capabilities, dialogue(Proof::Nothing, |_| None), limits);
+    let connecting = stage.endpoint.connect(
+        &stage.url,
+        &stage.tls,
+        capabilities,
+        dialogue(Proof::Nothing, |_| None),
+        limits.clone(),
+    );
     let serving = async { stage.listener.accept().await.unwrap().handshake(limits).await.unwrap_err() };
     let (refused, _) = timeout(PATIENCE, async { tokio::join!(connecting, serving) }).await.unwrap();
     let error = refused.unwrap_err();

@@ -18,7 +18,7 @@ use crate::{CapabilityMap, CloseReason, SharedCapabilities, errors};
 
 /// The largest payload accepted after authentication, unless configured otherwise (spec 2.8).
 pub const DEFAULT_MAX_PAYLOAD: u32 = 256 << 20;
-/// The largest payload accepted before authentication (spec 2.8).
+/// The largest payload accepted before authentication (spec 2.8), unless a server says otherwise.
 pub const UNAUTHENTICATED_MAX_PAYLOAD: u32 = 64 << 10;
 
 /// One end of a connection.
@@ -180,7 +180,11 @@ impl Connection {
     /// The largest payload accepted now (spec 2.8).
     #[inline]
     pub fn max_payload(&self) -> u32 {
-        if self.is_open() { self.max_payload } else { self.max_payload.min(UNAUTHENTICATED_MAX_PAYLOAD) }
+        match &self.phase {
+            Phase::Open { .. } => self.max_payload,
+            Phase::Server(handshake) => self.max_payload.min(handshake.unauthenticated_bytes()),
+            Phase::Client(_) | Phase::Failed => self.max_payload.min(UNAUTHENTICATED_MAX_PAYLOAD),
+        }
     }
 
     #[inline]

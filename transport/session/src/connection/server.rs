@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub failure_delay: Duration,
     /// How many steps a client may take to be let in (5.14).
     pub max_attempts: u32,
+    /// How many bytes a client may send until it is let in; what is sent behind its authentication counts.
+    pub unauthenticated_bytes: u32,
     /// The largest payload accepted afterwards, in bytes.
     pub max_payload: u32,
     /// The client's URL, which the authenticator sees as `remoteEndpoint`.
@@ -61,6 +63,7 @@ impl Default for ServerConfig {
             authentication_timeout: Duration::from_secs(10),
             failure_delay: Duration::from_millis(100),
             max_attempts: 16,
+            unauthenticated_bytes: UNAUTHENTICATED_MAX_PAYLOAD,
             max_payload: DEFAULT_MAX_PAYLOAD,
             remote_endpoint: String::new(),
         }
@@ -82,6 +85,8 @@ pub(super) struct Handshake {
     config: ServerConfig,
     deadline: Instant,
     attempts: u32,
+    /// Bytes that came.
+    received: usize,
     /// Whether the capabilities were sent.
     answered: bool,
     stage: Stage,
@@ -92,7 +97,7 @@ enum Stage {
     /// The client is to say something.
     Listening,
     /// It did, and the layer above thinks about it.
-    Judging { call: Header, held: Held },
+    Judging { call: Header, held: VecDeque<Frame> },
     /// It is refused, and will hear so.
     Refusing { at: Instant, call: Header, text: String },
 }
@@ -108,7 +113,12 @@ pub(super) enum Step {
 impl Handshake {
     pub(super) fn new(config: ServerConfig, now: Instant) -> Self {
         let deadline = now + config.authentication_timeout;
-        Self { config, deadline, attempts: 0, answered: false, stage: Stage::Listening }
+        Self { config, deadline, attempts: 0, received: 0, answered: false, stage: Stage::Listening }
+    }
+
+    /// The largest payload that may come before the client is let in.
+    pub(super) const fn unauthenticated_bytes(&self) -> u32 {
+        self.config.unauthenticated_bytes
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
@@ -137,9 +147,17 @@ impl Handshake {
         remote: &mut CapabilityMap,
         out: Out<'_>,
     ) -> Result<Step, CloseReason> {
+        self.received += Header::SIZE + frame.payload.len();
+        if self.received > self.config.unauthenticated_bytes as usize {
+            return Err(CloseReason::TooManyAttempts);
+        }
         match &mut self.stage {
             Stage::Listening => self.listen(now, &frame, remote, out),
-            Stage::Judging { held, .. } => held.push(frame).map(|()| Step::Nothing),
+            // Not dropped, since clients send their first calls right behind the authentication (2.5, 5.12).
+            Stage::Judging { held, .. } => {
+                held.push_back(frame);
+                Ok(Step::Nothing)
+            }
             Stage::Refusing { .. } => Ok(Step::Nothing),
         }
     }
@@ -199,7 +217,7 @@ impl Handshake {
             ServerAuthentication::None => AuthOutcome::Done(AuthMap::new()),
             ServerAuthentication::Provider(provider) => provider.step(&words(&map, &self.config.remote_endpoint)),
             ServerAuthentication::Deferred { .. } => {
-                self.stage = Stage::Judging { call: frame.header, held: Held::default() };
+                self.stage = Stage::Judging { call: frame.header, held: VecDeque::new() };
                 return Ok(Step::Judge(AuthRequest { data: words(&map, &self.config.remote_endpoint) }));
             }
         };
@@ -214,7 +232,7 @@ impl Handshake {
         out: Out<'_>,
     ) -> Result<(Step, VecDeque<Frame>), CloseReason> {
         match std::mem::replace(&mut self.stage, Stage::Listening) {
-            Stage::Judging { call, held } => Ok((self.answer(now, &call, outcome, out)?, held.frames)),
+            Stage::Judging { call, held } => Ok((self.answer(now, &call, outcome, out)?, held)),
             other => {
                 self.stage = other;
                 Ok((Step::Nothing, VecDeque::new()))
@@ -258,25 +276,6 @@ impl Handshake {
             ServerAuthentication::None => return failed.to_owned(),
         };
         if reason.is_empty() { failed.to_owned() } else { format!("{failed}: {reason} [{major}.{minor}]") }
-    }
-}
-
-/// Frames that came while the layer above was thinking. They are not dropped, since clients send their first calls right
-/// behind the authentication (2.5, 5.12), and bounded, since nobody knows yet who sends them.
-#[derive(Debug, Default)]
-struct Held {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-}
-
-impl Held {
-    fn push(&mut self, frame: Frame) -> Result<(), CloseReason> {
-        self.bytes += Header::SIZE + frame.payload.len();
-        if self.bytes > UNAUTHENTICATED_MAX_PAYLOAD as usize {
-            return Err(CloseReason::TooManyAttempts);
-        }
-        self.frames.push_back(frame);
-        Ok(())
     }
 }
 
