@@ -138,12 +138,17 @@ impl Authenticator {
 
     /// Whether there is nothing that a client could show.
     pub fn knows_nobody(&self) -> bool {
-        self.config.users.is_empty() && self.config.certificates.is_empty() && self.config.jwt.is_none()
+        self.config.users.is_empty() && !self.config.knows_certificates() && self.config.jwt.is_none()
+    }
+
+    /// Whether nobody can come in at a listener where certificates can be shown, or cannot.
+    pub fn admits_nobody(&self, by_certificate: bool) -> bool {
+        self.config.admits_nobody(by_certificate)
     }
 
     /// Whether certificates give roles: without rules for them, they do not say who a client is.
     pub fn knows_certificates(&self) -> bool {
-        !self.config.certificates.is_empty()
+        self.config.knows_certificates()
     }
 
     /// How many sources and users have failures that are remembered.

@@ -85,9 +85,18 @@ impl AuthConfig {
         self.jwt.as_ref().map(|jwt| &jwt.keys)
     }
 
-    /// Whether nobody can come in. A door does not start with it.
-    pub fn admits_nobody(&self) -> bool {
-        self.anonymous.is_none() && self.users.is_empty() && self.certificates.is_empty() && self.jwt.is_none()
+    /// Whether nobody can come in, whatever he shows; `by_certificate` is whether a certificate can be shown. A door does not start
+    /// with it.
+    pub fn admits_nobody(&self, by_certificate: bool) -> bool {
+        self.anonymous.is_none()
+            && self.users.is_empty()
+            && self.jwt.is_none()
+            && (self.certificates.is_empty() || !by_certificate)
+    }
+
+    /// Whether certificates give roles: without rules for them, they do not say who a client is.
+    pub fn knows_certificates(&self) -> bool {
+        !self.certificates.is_empty()
     }
 }
 

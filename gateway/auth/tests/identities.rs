@@ -52,7 +52,7 @@ fn strangers_come_in_only_if_the_configuration_says_so() {
     let open = Authenticator::new(config("anonymous = { role = 'guest' }"));
     let outcome = open.begin(at(0), Source::Local, &Credentials::Anonymous);
     assert!(matches!(outcome, Outcome::Accepted { ref role, .. } if role == "guest"), "{outcome:?}");
-    assert!(config("").admits_nobody() && !config("anonymous = { role = 'guest' }").admits_nobody());
+    assert!(config("").admits_nobody(true) && !config("anonymous = { role = 'guest' }").admits_nobody(true));
 }
 
 #[test]

@@ -212,6 +212,11 @@ impl Door<'_, '_> {
         if !url.scheme.is_http() && !self.listen.cors.is_empty() {
             self.add(ProblemCode::Combination, "cors", "`cors` is for https:// and http:// only; remove it");
         }
+        if self.listen.takes_certificates() && self.listen.cors.iter().any(|origin| origin == "*") {
+            let reason = "with `client_ca`, pages of everybody would come in by the certificates of those who look at them; name \
+                          the origins, or remove `client_ca`";
+            self.add(ProblemCode::Combination, "cors", reason);
+        }
         for origin in &self.listen.cors {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if origin != "*" && host.is_none_or(|host| host.is_empty() || host.contains('/')) {
@@ -244,9 +249,14 @@ impl Door<'_, '_> {
                 let reason = format!("the policy has no role {:?}; add a [[role]] of this name", anonymous.role);
                 self.context.add(ProblemCode::Name, &["listen", &self.at, "anonymous", "role"], reason);
             }
-            (None, _, Some(auth)) if auth.admits_nobody() => {
-                let reason = "nobody could come in here; add a [[user]] (`keyway init` makes one), [[certificate]] or [jwt], \
-                              or say `anonymous = { role = \"…\" }`";
+            (None, _, Some(auth)) if auth.admits_nobody(self.listen.takes_certificates()) => {
+                let reason = if auth.knows_certificates() {
+                    "nobody could come in here: certificates give roles where there is a `client_ca`, on tcpsm://, quic:// and https://; \
+                     add one, or a [[user]], [jwt], or `anonymous = { role = \"…\" }`"
+                } else {
+                    "nobody could come in here; add a [[user]] (`keyway init` makes one), [[certificate]] or [jwt], \
+                              or say `anonymous = { role = \"…\" }`"
+                };
                 self.add(ProblemCode::Door, "url", reason);
             }
             _ => {}

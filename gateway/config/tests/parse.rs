@@ -144,7 +144,7 @@ fn every_section_is_read() {
     assert_eq!(config.leases[0].on_loss.as_ref().unwrap().member, "stopMove");
     assert_eq!((config.discovery.mdns, config.discovery.name.as_deref()), (true, Some("lab")));
     assert!(!config.presence.enabled);
-    assert!(config.policy.has_role("guest") && !config.auth.admits_nobody());
+    assert!(config.policy.has_role("guest") && !config.auth.admits_nobody(true));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_is_missing_has_the_usual_value() {
     );
     assert_eq!((config.session.kept_for, config.presence.enabled), (Duration::from_secs(60), true));
     assert_eq!((config.audit.folder, config.admin.listen, config.discovery.mdns), (None, None, false));
-    assert!(config.listen.is_empty() && config.directories.is_empty() && config.auth.admits_nobody());
+    assert!(config.listen.is_empty() && config.directories.is_empty() && config.auth.admits_nobody(true));
 }
 
 #[test]
@@ -214,6 +214,18 @@ fn keys_that_do_not_go_together_are_refused_with_what_to_do() {
     let open = "anonymous = { role = 'admin' }\n";
     for (text, expected) in [
         ("[[listen]]\nurl = 'tcp://127.0.0.1:1'\n".to_owned(), "2:7: KW-C104: nobody could come in here"),
+        (
+            format!("[[listen]]\nurl = 'tcps://h:1'\n{tls}[[certificate]]\nsubject = '*'\nrole = 'admin'\n"),
+            "2:7: KW-C104: nobody could come in here: certificates",
+        ),
+        (
+            format!("[[listen]]\nurl = 'https://h:1'\n{tls}[[certificate]]\nsubject = '*'\nrole = 'admin'\n"),
+            "2:7: KW-C104: nobody could come in here: certificates",
+        ),
+        (
+            format!("[[listen]]\nurl = 'https://h:1'\n{tls}client_ca = 'a'\ncors = ['*']\n{open}"),
+            "6:8: KW-C102: with `client_ca`, pages",
+        ),
         (format!("[[listen]]\nurl = 'tcps://h:1'\n{open}"), "2:7: KW-C102: tcps:// shows a certificate"),
         (format!("[[listen]]\nurl = 'quic://h:1'\ncert = 'c'\n{open}"), "2:7: KW-C102: quic:// shows a certificate"),
         (format!("[[listen]]\nurl = 'tcp://h:1'\n{tls}{open}"), "2:7: KW-C102: `cert` and `key` have no use"),
@@ -276,6 +288,14 @@ fn keys_that_do_not_go_together_are_refused_with_what_to_do() {
         ("policy = 'other.toml'\n".to_owned(), "1:10: KW-C105: no file can be read here"),
     ] {
         assert_problems(&text, &[], &[&format!("/etc/keyway/keyway.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn certificates_alone_let_clients_in_where_they_can_be_shown() {
+    for scheme in ["tcpsm", "quic", "https"] {
+        let listen = format!("[[listen]]\nurl = '{scheme}://h:1'\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\n");
+        parse(&format!("{listen}[[certificate]]\nsubject = '*'\nrole = 'admin'\n")).unwrap();
     }
 }
 

@@ -47,6 +47,7 @@ impl Doors {
                     urls: vec![url.to_string()],
                     tls: front.tls,
                     origins,
+                    anonymous,
                     socket: front.socket,
                     ..HttpSettings::default()
                 };

@@ -254,7 +254,7 @@ fn listeners(
     }
     let listener = |listen: Listen| {
         let anonymous = args.anonymous_role.clone().or_else(|| listen.anonymous.as_ref().map(|role| role.role.clone()));
-        if anonymous.is_none() && rules.authenticator.anonymous().is_none() && rules.authenticator.knows_nobody() {
+        if anonymous.is_none() && rules.authenticator.admits_nobody(listen.takes_certificates()) {
             let text = format!(
                 "nobody could come in at {}: name users in a file (--config, `keyway init` writes one), or the role of everybody \
                  (--anonymous-role)",

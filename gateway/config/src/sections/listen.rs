@@ -22,7 +22,7 @@ pub struct Listen {
     /// The private key of `cert` (PEM file).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
-    /// Certificates of clients, or of those who issue them (PEM file); needed for `tcpsm`.
+    /// Certificates of clients, or of those who issue them (PEM file): `tcpsm` demands one, `quic` and `https` ask for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
     /// Origins whose web pages may use it (`"https://app.example"`, `"*"` for all); `https` and `http` only.
@@ -31,6 +31,13 @@ pub struct Listen {
     /// What clients may do here that show nothing; without it they are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<Anonymous>,
+}
+
+impl Listen {
+    /// Whether clients can show a certificate.
+    pub fn takes_certificates(&self) -> bool {
+        self.client_ca.is_some()
+    }
 }
 
 /// Clients that show nothing.

@@ -46,7 +46,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(gateway: &Gateway, settings: DoorSettings, closed: watch::Receiver<()>) -> Self {
         let origins = Origins::new(&settings.origins);
-        Self { gateway: gateway.clone(), identities: Identities::new(gateway), settings, closed, origins }
+        let identities = Identities::new(gateway, settings.anonymous.as_deref());
+        Self { gateway: gateway.clone(), identities, settings, closed, origins }
     }
 }
 
@@ -89,7 +90,7 @@ fn options(path: &str) -> Result<Response<Body>, Problem> {
 async fn answer(shared: &Arc<Shared>, peer: Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     let (mut parts, body) = request.into_parts();
     // Before anything else is looked at.
-    let caller = shared.identities.identify(&parts.headers, peer.address).await?;
+    let caller = shared.identities.identify(&parts.headers, &peer).await?;
     peer.is_known.store(true, Ordering::Release);
     let operation = Operation::parse(&parts.method, parts.uri.path()).map_err(|none| match none {
         NoOperation::Path => Problem::of(Flaw::Path),

@@ -12,7 +12,7 @@ use std::{
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use keyway_auth::{Footing, Identity, Method, Secret, Source};
+use keyway_auth::{Footing, Identity, Method, Reason, Secret, Source, certificate::Names};
 use keyway_gateway::{
     Gateway, Judged, Member, Origin, Shown,
     client::{ClientError, ClientSession, GatewayCode},
@@ -26,6 +26,8 @@ use crate::{handle::Shared, problem::Problem, serve::Peer};
 /// Sessions of those who are in, and tokens that were found good.
 pub(crate) struct Identities {
     gateway: Gateway,
+    /// The role of those who show nothing at this door.
+    anonymous: Option<String>,
     state: Mutex<State>,
 }
 
@@ -111,34 +113,45 @@ impl Standing {
         if generation == self.generation {
             return Ok(None);
         }
-        let caller = self.shared.identities.identify(&self.shown, self.peer.address).await?;
+        let caller = self.shared.identities.identify(&self.shown, &self.peer).await?;
         self.generation = generation;
         Ok(Some(caller))
     }
 }
 
 impl Identities {
-    pub(crate) fn new(gateway: &Gateway) -> Self {
-        Self { gateway: gateway.clone(), state: Mutex::default() }
+    pub(crate) fn new(gateway: &Gateway, anonymous: Option<&str>) -> Self {
+        Self { gateway: gateway.clone(), anonymous: anonymous.map(str::to_owned), state: Mutex::default() }
     }
 
     /// The session of a request.
-    pub(crate) async fn identify(&self, headers: &HeaderMap, address: SocketAddr) -> Result<Caller, Problem> {
-        let shown = shown(headers);
-        let token = match &shown {
-            Shown::Bearer(secret) => hash(secret),
-            _ => None,
-        };
-        let generation = self.gateway.generation();
-        if let Some((who, footing)) = token.and_then(|token| self.known(&token, generation)) {
-            return Ok(self.session(who, footing, address));
-        }
+    pub(crate) async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Problem> {
+        let address = peer.address;
         let origin = Origin {
             door: DOOR,
             session: String::new(),
             address: address.to_string(),
             source: Source::Address(address.ip().to_canonical()),
         };
+        let shown = match shown(headers) {
+            // Words count before the certificate: many clients may share one.
+            Shown::Nothing => self.by_certificate(peer, &origin)?,
+            shown => shown,
+        };
+        if let (Shown::Nothing, Some(role)) = (&shown, &self.anonymous) {
+            let (name, method) = (ANONYMOUS.to_owned(), Method::Anonymous);
+            let who = Who { name, method, role: role.clone(), address: Some(address.ip().to_canonical()) };
+            // It stands on the listener, as long as there is the role.
+            return Ok(self.session(who, None, address));
+        }
+        let token = match &shown {
+            Shown::Bearer(secret) => hash(secret),
+            _ => None,
+        };
+        let generation = self.gateway.generation();
+        if let Some((who, footing)) = token.and_then(|token| self.known(&token, generation)) {
+            return Ok(self.session(who, Some(footing), address));
+        }
         match self.gateway.authenticate(&origin, shown).await {
             Judged::Accepted { identity: Identity { name, method }, role, footing } => {
                 let nobody = (method == Method::Anonymous).then(|| address.ip().to_canonical());
@@ -150,11 +163,26 @@ impl Identities {
                     let known = Known { generation, who: who.clone(), footing: footing.clone() };
                     state.tokens.insert(token, known);
                 }
-                Ok(self.session(who, footing, address))
+                Ok(self.session(who, Some(footing), address))
             }
             Judged::Refused { reason, delay } => {
                 tracing::info!(client = %address, %reason, "refused");
                 Err(Problem::unauthenticated(&reason, delay))
+            }
+        }
+    }
+
+    /// What the certificate says of a client that says nothing itself.
+    fn by_certificate(&self, peer: &Peer, origin: &Origin) -> Result<Shown, Problem> {
+        let Some(certificate) = peer.certificate.as_ref().filter(|_| self.gateway.knows_certificates()) else {
+            return Ok(Shown::Nothing);
+        };
+        match Names::read(certificate) {
+            Ok(Names { subject, sans }) => Ok(Shown::Certificate { subject, sans }),
+            Err(error) => {
+                tracing::info!(client = %peer.address, %error, "refused");
+                self.gateway.refused_login(origin, "", Reason::CertificateWithoutRole.code());
+                Err(Problem::unauthenticated(&Reason::CertificateWithoutRole, Duration::ZERO))
             }
         }
     }
@@ -183,7 +211,7 @@ impl Identities {
         Some((known.who.clone(), known.footing.clone()))
     }
 
-    fn session(&self, who: Who, footing: Arc<Footing>, address: SocketAddr) -> Caller {
+    fn session(&self, who: Who, footing: Option<Arc<Footing>>, address: SocketAddr) -> Caller {
         let mut state = self.state.lock();
         let member = |id: &str| Member::new(DOOR, id.to_owned(), &who.name, &who.role, address.to_string());
         // One that a reload has ended is not gone on with.
@@ -192,7 +220,11 @@ impl Identities {
             return Caller { session: held.session.coming_as(member(&held.id)), sockets: held.sockets.clone() };
         }
         let id = Uuid::new_v4().to_string();
-        let session = self.gateway.session(member(&id).standing_on(footing));
+        let member = match footing {
+            Some(footing) => member(&id).standing_on(footing),
+            None => member(&id),
+        };
+        let session = self.gateway.session(member);
         if state.sessions.len() >= MAX_SESSIONS {
             // The one that was used least lately makes room.
             let oldest = state.sessions.iter().min_by_key(|(_, held)| held.used).map(|(who, _)| who.clone());
@@ -238,6 +270,8 @@ fn hash(secret: &Secret) -> Option<[u8; 32]> {
 
 /// As logs name it.
 const DOOR: &str = "http";
+/// Who shows nothing.
+const ANONYMOUS: &str = "anonymous";
 /// After which a session that is not used is over.
 const IDLE: Duration = Duration::from_secs(900);
 /// Sessions at a time.

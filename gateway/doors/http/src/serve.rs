@@ -17,7 +17,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use keyway_pipe::PeerAddress;
+use keyway_pipe::{CertificateDer, PeerAddress};
 use keyway_wire::Url;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -43,6 +43,8 @@ pub(crate) struct Listening {
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) is_tls: bool,
+    /// The client's, which TLS verified, if it has shown one.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
     /// Whether a request of it has shown who it is.
     pub(crate) is_known: Arc<AtomicBool>,
 }
@@ -103,11 +105,14 @@ async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<TlsAccep
         return;
     }
     let patience = shared.gateway.rules().limits.unauthenticated_time;
-    let peer = Peer { address, is_tls: tls.is_some(), is_known: Arc::default() };
+    let mut peer = Peer { address, is_tls: tls.is_some(), certificate: None, is_known: Arc::default() };
     let Some(acceptor) = tls else { return talk(stream, false, peer, patience, shared).await };
     match tokio::time::timeout(patience, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let tls = stream.get_ref().1;
+            let is_http2 = tls.alpn_protocol() == Some(b"h2");
+            peer.certificate =
+                tls.peer_certificates().and_then(|chain| chain.first()).map(|first| first.clone().into_owned());
             talk(stream, is_http2, peer, patience, shared).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, client = %source, "no TLS"),

@@ -15,6 +15,8 @@ pub struct DoorSettings {
     /// Web pages of which origins may use the door, such as `https://panel.example`; `*` for all. Programs that are no
     /// browsers send no origin, and are not concerned.
     pub origins: Vec<String>,
+    /// The role of clients that show nothing, where it is another than the one of the whole gateway.
+    pub anonymous: Option<String>,
     /// Bytes of a request's body, and of a WebSocket message.
     pub body_limit: usize,
     /// How long a body may take to come.
@@ -33,6 +35,7 @@ impl Default for DoorSettings {
             urls: Vec::new(),
             tls: None,
             origins: Vec::new(),
+            anonymous: None,
             body_limit: 16 << 20,
             body_time: Duration::from_secs(30),
             sockets_per_session: 64,

@@ -52,6 +52,17 @@ async fn anonymous_clients_come_in_if_the_rules_say_so() {
 }
 
 #[tokio::test]
+async fn a_door_has_a_role_of_its_own_for_those_who_show_nothing() {
+    for anonymous_elsewhere in [false, true] {
+        let settings = DoorSettings { anonymous: Some("careful".to_owned()), ..DoorSettings::default() };
+        let world = World::with(rules(anonymous_elsewhere), settings).await;
+        let services = answer(http().get(world.url("/v1/services"))).await;
+        assert_eq!(services, (200, json!(["ALTextToSpeech", "Meter"])), "those of the role `careful`");
+        assert_eq!(answer(http().get(world.url("/v1/services")).bearer_auth("wrong")).await.0, 401);
+    }
+}
+
+#[tokio::test]
 async fn a_role_that_may_only_speak_can_do_nothing_else() {
     let world = World::new().await;
     let speaker = world.client("speaker");
