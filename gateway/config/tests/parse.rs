@@ -154,7 +154,7 @@ fn what_is_missing_has_the_usual_value() {
     assert_eq!((config.limits.unauthenticated_bytes, config.limits.payload), (ByteSize(64 << 10), ByteSize(256 << 20)));
     assert_eq!(
         (config.limits.unauthenticated_time, config.limits.overflow),
-        (Duration::from_secs(10), Overflow::Block)
+        (Duration::from_secs(10), Overflow::DropOldest)
     );
     assert_eq!((config.session.kept_for, config.presence.enabled), (Duration::from_secs(60), true));
     assert_eq!((config.audit.folder, config.admin.listen, config.discovery.mdns), (None, None, false));

@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use keyway_auth::Authenticator;
-use keyway_history::{Bounds, audit::Overflow};
+use keyway_history::{Bounds, audit};
 use keyway_policy::Policy;
 
-use crate::lease::LeaseRule;
+use crate::{client::Overflow, lease::LeaseRule};
 
 /// Rules of a gateway, checked. They do not change: a reload makes others.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long a client may take to say who it is.
     pub unauthenticated_time: Duration,
+    /// What it may send until then, in bytes.
+    pub unauthenticated_bytes: u32,
     /// Calls of one session that have not been answered.
     pub calls_in_flight: usize,
     /// Calls and posts of one session in a second; `None` for any number.
@@ -51,6 +53,10 @@ pub struct Limits {
     /// Events of a signal that are kept for clients that come back, and for how long; so long sessions are kept, too. As it was when
     /// the gateway started.
     pub replay: Bounds,
+    /// What may wait for all clients that do not read, in bytes.
+    pub queue_total: usize,
+    /// What happens to events for a subscriber of a door by names that does not keep up, and does not say.
+    pub overflow: Overflow,
 }
 
 impl Default for Limits {
@@ -59,11 +65,14 @@ impl Default for Limits {
             connections_per_source: 1024,
             connections: 65_536,
             unauthenticated_time: Duration::from_secs(10),
+            unauthenticated_bytes: keyway_session::UNAUTHENTICATED_MAX_PAYLOAD,
             calls_in_flight: 4096,
             calls_per_second: None,
             payload: keyway_session::DEFAULT_MAX_PAYLOAD,
             queue_per_session: 64 << 20,
             replay: Bounds::default(),
+            queue_total: 1 << 30,
+            overflow: Overflow::default(),
         }
     }
 }
@@ -75,7 +84,7 @@ pub type MemberFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct AuditRules {
     /// Whether what cannot be recorded is refused.
-    pub overflow: Overflow,
+    pub overflow: audit::Overflow,
     /// Says of which service's members the arguments are recorded with their values; of none if it is missing.
     pub arguments: Option<MemberFilter>,
 }

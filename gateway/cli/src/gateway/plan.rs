@@ -15,9 +15,9 @@ use keyway::{
 use keyway_admin::AdminError;
 use keyway_auth::{AuthConfig, Authenticator, resume::SealingKeys};
 use keyway_config::{Audit, Config, Directory, Discovery, DoorUrl, Listen, Network, Scheme};
-use keyway_gateway::{AuditRules, BusSettings, Comebacks, LeaseRule, Limits, Rules};
+use keyway_gateway::{AuditRules, BusSettings, Comebacks, LeaseRule, Limits, Rules, client::Overflow};
 use keyway_history::audit::AuditLog;
-use keyway_pipe::SocketOptions;
+use keyway_pipe::{QueueBudget, SocketOptions};
 use keyway_policy::Policy;
 
 use super::args::{DirectoryFlags, GateArgs, Upstream};
@@ -153,11 +153,19 @@ pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
         connections_per_source: limits.connections_per_source.get() as usize,
         connections: limits.connections.get() as usize,
         unauthenticated_time: limits.unauthenticated_time,
+        unauthenticated_bytes: u32::try_from(limits.unauthenticated_bytes.0).unwrap_or(u32::MAX),
+        overflow: match limits.overflow {
+            keyway_config::Overflow::Block => Overflow::Block,
+            keyway_config::Overflow::DropOldest => Overflow::DropOldest,
+            keyway_config::Overflow::Latest => Overflow::Latest,
+            keyway_config::Overflow::Disconnect => Overflow::Disconnect,
+        },
         calls_in_flight: limits.calls_in_flight.get() as usize,
         calls_per_second: limits.calls_per_second.map(std::num::NonZero::get),
         payload: u32::try_from(limits.payload.0).unwrap_or(u32::MAX),
         queue_per_session: limits.queue_per_session.as_usize(),
         replay: config.session.bounds(),
+        queue_total: limits.queue_total.as_usize(),
     };
     let recorded = config.audit.clone();
     let arguments = Arc::new(move |service: &str, member: &str| recorded.records_arguments(service, member));
@@ -252,6 +260,7 @@ fn listeners(
             "there is nowhere to listen; name a URL (--listen), or a file that does (--config)".to_owned(),
         ));
     }
+    let total = QueueBudget::new(rules.limits.queue_total);
     let listener = |listen: Listen| {
         let anonymous = args.anonymous_role.clone().or_else(|| listen.anonymous.as_ref().map(|role| role.role.clone()));
         if anonymous.is_none() && rules.authenticator.admits_nobody(listen.takes_certificates()) {
@@ -263,7 +272,7 @@ fn listeners(
             return Err(usage(text));
         }
         let bus = bus_of(&listen, buses)?;
-        let front = front(&listen, rules, network)?;
+        let front = front(&listen, rules, network, &total)?;
         Ok(Listener { url: listen.url, bus, front, anonymous, origins: listen.cors })
     };
     listen.into_iter().map(listener).collect()
@@ -286,11 +295,12 @@ fn bus_of(listen: &Listen, buses: &[BusSettings]) -> anyhow::Result<usize> {
     }
 }
 
-fn front(listen: &Listen, rules: &Rules, network: &Network) -> anyhow::Result<FrontSettings> {
+fn front(listen: &Listen, rules: &Rules, network: &Network, total: &QueueBudget) -> anyhow::Result<FrontSettings> {
     let limits = &rules.limits;
     let mut front = FrontSettings {
         authentication_timeout: limits.unauthenticated_time,
         unauthenticated_per_source: limits.connections_per_source,
+        unauthenticated_bytes: limits.unauthenticated_bytes,
         max_payload: limits.payload,
         socket: SocketOptions::from_environment().dead_after(network.dead_after),
         tls: server_tls(listen)?,
@@ -299,6 +309,7 @@ fn front(listen: &Listen, rules: &Rules, network: &Network) -> anyhow::Result<Fr
         ..FrontSettings::default()
     };
     front.queue.max_bytes = limits.queue_per_session;
+    front.queue.total = Some(total.clone());
     Ok(front)
 }
 

@@ -19,7 +19,7 @@ pub struct Limits {
     #[serde(with = "units::duration")]
     #[schemars(with = "String")]
     pub unauthenticated_time: Duration,
-    /// Bytes a connection may send before it has authenticated.
+    /// Bytes a connection by `tcp`, `tcps` or `tcpsm` may send before it has authenticated.
     pub unauthenticated_bytes: ByteSize,
     /// The largest payload; less than 4 GiB.
     pub payload: ByteSize,
@@ -30,9 +30,9 @@ pub struct Limits {
     pub calls_in_flight: NonZeroU32,
     /// Bytes that may wait to be sent to a session.
     pub queue_per_session: ByteSize,
-    /// Bytes that may wait to be sent to all sessions.
+    /// Bytes that may wait to be sent to all sessions that read too slowly; beyond, those who hold some are closed.
     pub queue_total: ByteSize,
-    /// What happens to events for a subscriber that reads too slowly, unless the subscriber says.
+    /// What happens to events for a subscriber by HTTP or WebSocket that reads too slowly, unless it says.
     pub overflow: Overflow,
 }
 
@@ -40,14 +40,14 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
-    /// The subscription's source waits.
-    #[default]
+    /// They wait at a subscription of its own, whose bounds hold.
     Block,
-    /// The oldest waiting event is dropped.
+    /// The oldest are dropped, and a gap is told.
+    #[default]
     DropOldest,
-    /// Only the last event waits.
+    /// Only the last is of interest.
     Latest,
-    /// The subscriber is disconnected.
+    /// The subscription ends.
     Disconnect,
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn stream(
     service: &str,
     signal: &str,
 ) -> Result<Response<Body>, Problem> {
-    let (rule, since) = (rule(parts)?, since(parts)?);
+    let (rule, since) = (rule(parts)?.unwrap_or_else(|| shared.overflow()), since(parts)?);
     let target = caller.session.service(service).await?;
     let signal = target.signal(signal).ok_or_else(|| target.unknown(signal))?;
     let counted = caller.one_more_socket(shared.settings.sockets_per_session)?;
@@ -93,12 +93,13 @@ fn end(data: &str) -> Event {
     Event::default().event("end").data(data)
 }
 
-fn rule(parts: &Parts) -> Result<Overflow, Problem> {
+/// What the client says of it.
+fn rule(parts: &Parts) -> Result<Option<Overflow>, Problem> {
     let query = parts.uri.query().unwrap_or_default();
-    let mut rule = Overflow::default();
+    let mut rule = None;
     for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         if key == "overflow" {
-            rule = message::overflow(value).ok_or_else(|| Problem::of(Flaw::Parameter))?;
+            rule = Some(message::overflow(value).ok_or_else(|| Problem::of(Flaw::Parameter))?);
         }
     }
     Ok(rule)

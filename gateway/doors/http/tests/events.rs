@@ -140,6 +140,28 @@ async fn who_wants_the_latest_only_skips_the_rest() {
 }
 
 #[tokio::test]
+async fn what_happens_to_slow_readers_who_do_not_say_is_in_the_rules() {
+    let mut rules = world::rules(false);
+    rules.limits.overflow = keyway_gateway::client::Overflow::Disconnect;
+    let world = World::with(rules, keyway_door_http::DoorSettings::default()).await;
+    let admin = world.client("admin");
+    let mut stalled = Stream::open(&admin, "", None).await;
+    let mut reader = Stream::open(&admin, "?overflow=drop-oldest", None).await;
+    let text = "x".repeat(20_000);
+    for number in 0..2000 {
+        world.ticks.emit(&(number, text.clone()));
+        if number % 10 == 9 {
+            while reader.next().await.data[0] != json!(number) {}
+        }
+    }
+    let mut last = stalled.next().await;
+    while last.kind == "message" {
+        last = stalled.next().await;
+    }
+    assert_eq!((last.kind.as_str(), &last.data["code"]), ("end", &json!("KW-G008")));
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_service() {
     let world = World::new().await;
     let mut stream = Stream::open(&world.client("admin"), "", None).await;
