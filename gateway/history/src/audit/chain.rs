@@ -5,7 +5,7 @@
 //! └────────────────── what is hashed ─────────┘
 //! ```
 
-use std::{fmt, io::Write, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use sha2::{Digest, Sha256};
 
@@ -23,8 +23,8 @@ impl Hash {
 
     fn digits(self) -> [u8; 64] {
         let mut digits = [0; 64];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = PAIRS[usize::from(byte)];
         }
         digits
     }
@@ -111,8 +111,7 @@ pub(crate) enum NotSealed {
 pub(crate) fn seal(sequence: u64, previous: Hash, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) -> Hash {
     let start = out.len();
     out.extend_from_slice(SEQUENCE);
-    // Writing into a vector does not fail.
-    let _ = write!(out, "{sequence}");
+    out.extend_from_slice(itoa::Buffer::new().format(sequence).as_bytes());
     body(out);
     out.extend_from_slice(PREVIOUS);
     out.extend_from_slice(&previous.digits());
@@ -148,6 +147,15 @@ const SEQUENCE: &[u8] = b"{\"sequence\":";
 const PREVIOUS: &[u8] = b",\"previous\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const PAIRS: [[u8; 2]; 256] = {
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     io::{self, Write},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use keyway_value::transcode::Transcode;
@@ -26,15 +26,20 @@ pub(crate) enum Event {
     Stopped,
 }
 
-/// The members of callers as they were written last: most records are of sessions that have records already.
+/// What was written last and will be again: most records are of sessions that have records already, and of the same second.
 #[derive(Debug, Default)]
-pub(crate) struct Callers(HashMap<usize, (Arc<Caller>, Box<[u8]>)>);
+pub(crate) struct Known {
+    callers: HashMap<usize, (Arc<Caller>, Box<[u8]>)>,
+    second: u64,
+    /// Its text, up to the fraction.
+    second_text: String,
+}
 
-impl Callers {
-    fn write(&mut self, caller: &Arc<Caller>, out: &mut Vec<u8>) {
+impl Known {
+    fn caller(&mut self, caller: &Arc<Caller>, out: &mut Vec<u8>) {
         // As long as it is kept here, no other caller has its address.
         let address = Arc::as_ptr(caller).addr();
-        if let Some((_, written)) = self.0.get(&address) {
+        if let Some((_, written)) = self.callers.get(&address) {
             out.extend_from_slice(written);
             return;
         }
@@ -44,17 +49,38 @@ impl Callers {
         text("role", &caller.role, out);
         text("source", &caller.source, out);
         text("door", &caller.door, out);
-        if self.0.len() >= CALLERS {
-            self.0.clear();
+        if self.callers.len() >= CALLERS {
+            self.callers.clear();
         }
-        self.0.insert(address, (caller.clone(), out[start..].into()));
+        self.callers.insert(address, (caller.clone(), out[start..].into()));
+    }
+
+    fn time(&mut self, time: SystemTime, out: &mut Vec<u8>) {
+        // Later than the year 9999 is a broken clock, of which the text cannot be written.
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LATEST);
+        if self.second_text.is_empty() || self.second != since.as_secs() {
+            self.second = since.as_secs();
+            let second = SystemTime::UNIX_EPOCH + Duration::from_secs(self.second);
+            self.second_text = humantime::format_rfc3339_seconds(second).to_string();
+            // The zone comes behind the fraction.
+            self.second_text.pop();
+        }
+        out.extend_from_slice(b",\"time\":\"");
+        out.extend_from_slice(self.second_text.as_bytes());
+        let mut fraction = *b".000000Z\"";
+        let mut micros = since.subsec_micros();
+        for digit in fraction[1..7].iter_mut().rev() {
+            *digit += (micros % 10) as u8;
+            micros /= 10;
+        }
+        out.extend_from_slice(&fraction);
     }
 }
 
 /// Writes a record's members.
-pub(crate) fn record(record: &Record, argument_bytes: usize, callers: &mut Callers, out: &mut Vec<u8>) {
-    time(record.time, out);
-    callers.write(&record.caller, out);
+pub(crate) fn record(record: &Record, argument_bytes: usize, known: &mut Known, out: &mut Vec<u8>) {
+    known.time(record.time, out);
+    known.caller(&record.caller, out);
     text("service", &record.service, out);
     text("member", &record.member, out);
     text("kind", record.kind.name(), out);
@@ -70,7 +96,7 @@ pub(crate) fn record(record: &Record, argument_bytes: usize, callers: &mut Calle
 
 /// Writes an event's members.
 pub(crate) fn event(event: &Event, now: SystemTime, out: &mut Vec<u8>) {
-    time(now, out);
+    Known::default().time(now, out);
     text("kind", "log", out);
     match event {
         Event::Dropped(counts) => {
@@ -94,32 +120,41 @@ pub(crate) fn event(event: &Event, now: SystemTime, out: &mut Vec<u8>) {
     }
 }
 
-fn time(time: SystemTime, out: &mut Vec<u8>) {
-    // Later than the year 9999 is a broken clock, of which the text cannot be written.
-    let time = time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LATEST);
-    push(out, format_args!(",\"time\":\"{}\"", humantime::format_rfc3339_micros(time)));
-}
-
 /// A string that is cut where it is too long, so that no peer decides how long a line is.
 fn text(name: &str, value: &str, out: &mut Vec<u8>) {
-    for part in [",\"", name, "\":"] {
-        out.extend_from_slice(part.as_bytes());
+    member(name, out);
+    if value.len() > TEXT_BYTES {
+        let end = (0..=TEXT_BYTES).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
+        return json(&format!("{}…", &value[..end]), out);
     }
-    if value.len() <= TEXT_BYTES {
+    json(value, out);
+}
+
+fn json(value: &str, out: &mut Vec<u8>) {
+    // Names seldom have anything in them that JSON escapes.
+    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+    } else {
         // Text always is JSON, and a vector takes it.
         let _ = serde_json::to_writer(&mut *out, value);
-        return;
     }
-    let end = (0..=TEXT_BYTES).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
-    let _ = serde_json::to_writer(&mut *out, &format!("{}…", &value[..end]));
+}
+
+fn member(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 fn number(name: &str, value: u64, out: &mut Vec<u8>) {
-    push(out, format_args!(",\"{name}\":{value}"));
+    member(name, out);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// `"arguments":[…]`, or how many bytes they had where they are too long or not of their type.
-fn arguments(arguments: &Arguments, argument_bytes: usize, out: &mut Vec<u8>) {
+fn arguments(Arguments(arguments): &Arguments, argument_bytes: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(b",\"arguments\":");
     let written = arguments.length <= argument_bytes && {
@@ -131,11 +166,6 @@ fn arguments(arguments: &Arguments, argument_bytes: usize, out: &mut Vec<u8>) {
         out.truncate(start);
         number("argument_bytes", arguments.length as u64, out);
     }
-}
-
-fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Writing into a vector does not fail.
-    let _ = out.write_fmt(text);
 }
 
 /// A vector that takes so much and no more: some types take no bytes, and a list of many of them is long in JSON.
@@ -163,4 +193,4 @@ const TEXT_BYTES: usize = 512;
 /// What JSON may need for each byte of a payload.
 const JSON_GROWTH: usize = 8;
 /// Seconds from 1970 to the end of 9999.
-const LATEST: std::time::Duration = std::time::Duration::from_secs(253_402_300_799);
+const LATEST: Duration = Duration::from_secs(253_402_300_799);

@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
-        mpsc::{self, RecvTimeoutError, SyncSender},
+        mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::{
     lines::MAX_ARGUMENT_BYTES,
+    queue::{Ended, Queue},
     record::{Kind, Record},
     recovery::{self, OpenError},
     store::{self, Opener},
@@ -86,20 +87,12 @@ pub enum Refusal {
 #[error("not all records could be written to the audit log; is its disk full?")]
 pub struct CloseError;
 
-/// What the queue carries.
-pub(super) enum Message {
-    Close,
-    Flush(SyncSender<()>),
-    Record(Record),
-}
-
 /// What writers of records and the thread share.
 pub(super) struct Shared {
-    /// Has more room than `capacity`, for flushes and the close; so it is never full.
-    sender: SyncSender<Message>,
+    pub(super) queue: Queue,
     capacity: usize,
     argument_bytes: usize,
-    /// Records in the queue, and rooms that were reserved.
+    /// Records that wait to be sealed, and rooms that were reserved.
     pub(super) used: AtomicUsize,
     pub(super) dropped: [AtomicU64; Kind::ALL.len()],
     pub(super) is_failing: AtomicBool,
@@ -132,9 +125,8 @@ impl AuditLog {
     pub(super) fn open_with(folder: &Path, options: Options, opener: Opener) -> Result<Self, OpenError> {
         let opened = recovery::open(folder, opener)?;
         let capacity = options.queue.max(1);
-        let (sender, inbox) = mpsc::sync_channel(capacity + ASIDE);
         let shared = Arc::new(Shared {
-            sender,
+            queue: Queue::default(),
             capacity,
             argument_bytes: options.argument_bytes.min(MAX_ARGUMENT_BYTES),
             used: AtomicUsize::new(0),
@@ -145,7 +137,7 @@ impl AuditLog {
         });
         let recorder = Recorder(shared);
         let options = Options { argument_bytes: recorder.0.argument_bytes, ..options };
-        let writer = Writer::new(opened, options, inbox, recorder.0.clone());
+        let writer = Writer::new(opened, options, recorder.0.clone());
         let thread = thread::Builder::new().name("keyway-audit".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { folder: folder.to_owned(), source })?;
         Ok(Self { recorder, thread: Some(thread) })
@@ -165,7 +157,7 @@ impl AuditLog {
             return Err(CloseError);
         }
         let (done, waiting) = mpsc::sync_channel(1);
-        shared.sender.try_send(Message::Flush(done)).map_err(|_| CloseError)?;
+        shared.queue.flush(done).map_err(|Ended| CloseError)?;
         loop {
             match waiting.recv_timeout(FLUSH_POLL) {
                 Ok(()) => return Ok(()),
@@ -184,8 +176,7 @@ impl AuditLog {
     fn end(&mut self) -> Result<(), CloseError> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.recorder.0.is_closed.store(true, Relaxed);
-        // A thread that is gone hears nothing; joining it tells.
-        let _ = self.recorder.0.sender.send(Message::Close);
+        self.recorder.0.queue.close();
         thread.thread().unpark();
         thread.join().unwrap_or(Err(CloseError))
     }
@@ -202,9 +193,9 @@ impl Drop for AuditLog {
 impl Recorder {
     /// Takes a record, or drops and counts it. Never waits.
     pub fn record(&self, record: Record) {
-        match self.room() {
-            Ok(slot) => slot.record(record),
-            Err(_) => drop(self.0.dropped[record.kind.index()].fetch_add(1, Relaxed)),
+        match self.take_room() {
+            Ok(()) => self.0.put(record),
+            Err(_) => self.0.count_dropped(record.kind),
         }
     }
 
@@ -229,7 +220,8 @@ impl Recorder {
         if self.0.is_failing.load(Relaxed) {
             return Err(Refusal::Failing);
         }
-        self.room()
+        self.take_room()?;
+        Ok(Slot(Some(self.0.clone())))
     }
 
     /// Records that were dropped and are not yet stated in the chain.
@@ -244,7 +236,7 @@ impl Recorder {
         self.0.is_failing.load(Relaxed)
     }
 
-    fn room(&self) -> Result<Slot, Refusal> {
+    fn take_room(&self) -> Result<(), Refusal> {
         if self.0.is_closed.load(Relaxed) {
             return Err(Refusal::Closed);
         }
@@ -252,21 +244,32 @@ impl Recorder {
             self.0.used.fetch_sub(1, Relaxed);
             return Err(Refusal::Full);
         }
-        Ok(Slot(Some(self.0.clone())))
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Puts a record where room was taken for it.
+    fn put(&self, mut record: Record) {
+        if let Some(arguments) = &mut record.arguments {
+            arguments.bound(self.argument_bytes);
+        }
+        let kind = record.kind;
+        if self.queue.push(record).is_err() {
+            self.count_dropped(kind);
+        }
+    }
+
+    fn count_dropped(&self, kind: Kind) {
+        self.dropped[kind.index()].fetch_add(1, Relaxed);
     }
 }
 
 impl Slot {
     /// Puts the record there.
-    pub fn record(mut self, mut record: Record) {
-        let Some(shared) = self.0.take() else { return };
-        if let Some(arguments) = &mut record.arguments {
-            arguments.bound(shared.argument_bytes);
-        }
-        let kind = record.kind;
-        if shared.sender.try_send(Message::Record(record)).is_err() {
-            // The thread has ended.
-            shared.dropped[kind.index()].fetch_add(1, Relaxed);
+    pub fn record(mut self, record: Record) {
+        if let Some(shared) = self.0.take() {
+            shared.put(record);
         }
     }
 }
@@ -300,5 +303,3 @@ impl fmt::Debug for Slot {
 
 /// How often a flush looks whether the disk fails.
 const FLUSH_POLL: Duration = Duration::from_millis(20);
-/// Room in the queue for what is no record: the close, a flush, and some flushes that were given up.
-const ASIDE: usize = 8;

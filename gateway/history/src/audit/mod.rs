@@ -19,6 +19,7 @@ mod head;
 mod line;
 mod lines;
 mod log;
+mod queue;
 mod read;
 mod record;
 mod recovery;

@@ -49,7 +49,13 @@ pub struct Caller {
 
 /// Arguments as they were sent. The log's thread decodes them.
 #[derive(Debug, Clone)]
-pub struct Arguments {
+pub struct Arguments(
+    /// Elsewhere, as few records have any.
+    pub(super) Box<Sent>,
+);
+
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
     pub(super) signature: Signature,
     pub(super) payload: Bytes,
     /// How many bytes there were.
@@ -59,15 +65,15 @@ pub struct Arguments {
 impl Arguments {
     /// The types of all of them, as a tuple, and their bytes.
     #[must_use]
-    pub const fn new(signature: Signature, payload: Bytes) -> Self {
+    pub fn new(signature: Signature, payload: Bytes) -> Self {
         let length = payload.len();
-        Self { signature, payload, length }
+        Self(Box::new(Sent { signature, payload, length }))
     }
 
     /// Lets go of bytes that are too many, so that what waits in the queue is bounded.
     pub(super) fn bound(&mut self, bytes: usize) {
-        if self.length > bytes {
-            self.payload = Bytes::new();
+        if self.0.length > bytes {
+            self.0.payload = Bytes::new();
         }
     }
 }

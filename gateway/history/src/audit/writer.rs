@@ -3,19 +3,17 @@
 use std::{
     fs::File,
     io, mem,
-    sync::{
-        Arc,
-        atomic::Ordering::Relaxed,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     chain::{Link, seal},
-    line::{self, Callers, Event},
-    log::{CloseError, Message, Options, Shared},
+    line::{self, Event, Known},
+    log::{CloseError, Options, Shared},
+    queue::Batch,
+    record::Record,
     recovery::Opened,
     store::Store,
 };
@@ -24,13 +22,12 @@ use super::{
 pub(super) struct Writer {
     store: Store,
     options: Options,
-    inbox: Receiver<Message>,
     shared: Arc<Shared>,
     /// The last record that was sealed.
     link: Link,
     /// Sealed lines that are not yet in the segment.
     pending: Vec<u8>,
-    callers: Callers,
+    known: Known,
     /// Whoever waits until all is on disk.
     flushes: Vec<SyncSender<()>>,
     /// Since when lines are in the segment of which it is not known that they are on disk.
@@ -44,15 +41,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(opened: Opened, options: Options, inbox: Receiver<Message>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(opened: Opened, options: Options, shared: Arc<Shared>) -> Self {
         Self {
             store: opened.store,
             options,
-            inbox,
             shared,
             link: opened.link,
             pending: Vec::new(),
-            callers: Callers::default(),
+            known: Known::default(),
             flushes: Vec::new(),
             unsynced: None,
             recovered: opened.recovered,
@@ -67,48 +63,33 @@ impl Writer {
             self.event(&recovered);
         }
         self.event(&Event::Started);
+        let mut empty = Batch::default();
         loop {
             self.write();
             self.sync_if_due();
-            let is_closing = match self.inbox.recv_timeout(self.pause()) {
-                Ok(first) => {
-                    if matches!(first, Message::Record(_)) && !self.shared.is_closed.load(Relaxed) {
-                        // Nobody has to wake this thread for the records that come meanwhile.
-                        thread::sleep(self.options.batch_every);
-                    }
-                    self.take_all(first)
-                }
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
-            };
+            if self.shared.queue.wait(self.pause()) {
+                // Nobody has to wake this thread for the records that come meanwhile.
+                thread::sleep(self.options.batch_every);
+            }
+            let mut batch = self.shared.queue.take(empty);
+            self.seal_all(&mut batch.records);
+            self.flushes.append(&mut batch.flushes);
             self.state_what_is_gone();
-            if is_closing {
+            if batch.is_closing {
                 return self.finish();
             }
+            empty = batch;
         }
     }
 
-    /// Takes what is in the queue. Returns whether it is the end.
-    fn take_all(&mut self, first: Message) -> bool {
-        let (mut next, mut is_closing) = (Some(first), false);
-        let mut left = self.options.queue;
-        while let Some(message) = next {
-            match message {
-                Message::Close => is_closing = true,
-                Message::Flush(done) => self.flushes.push(done),
-                Message::Record(record) => {
-                    self.shared.used.fetch_sub(1, Relaxed);
-                    let bytes = self.options.argument_bytes;
-                    let mut callers = mem::take(&mut self.callers);
-                    self.seal(|out| line::record(&record, bytes, &mut callers, out));
-                    self.callers = callers;
-                }
-            }
-            left = left.saturating_sub(1);
-            // Whoever records faster than this reads must not keep it from writing.
-            next = if left > 0 || is_closing { self.inbox.try_recv().ok() } else { None };
+    /// Adds records to the chain. Their rooms are free when they are in it.
+    fn seal_all(&mut self, records: &mut Vec<Record>) {
+        let (bytes, mut known) = (self.options.argument_bytes, mem::take(&mut self.known));
+        for record in records.drain(..) {
+            self.seal(|out| line::record(&record, bytes, &mut known, out));
+            self.shared.used.fetch_sub(1, Relaxed);
         }
-        is_closing
+        self.known = known;
     }
 
     fn event(&mut self, event: &Event) {
