@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use bytes::BytesMut;
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -40,13 +41,14 @@ pub(super) fn run(args: &EchoServerArgs) -> anyhow::Result<()> {
 
 /// Gives every connection its bytes back.
 pub(super) async fn serve(listener: TcpListener) {
-    while let Ok((mut stream, _)) = listener.accept().await {
+    while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(async move {
-            stream.set_nodelay(true)?;
-            let mut buffer = vec![0; 64 << 10];
+            let stream = socket::accepted(stream)?;
+            let mut buffer = BytesMut::with_capacity(64 << 10);
             loop {
-                let length = socket::read(&mut stream, &mut buffer).await?;
-                socket::write_all(&mut stream, &buffer[..length]).await?;
+                socket::read(&stream, &mut buffer).await?;
+                socket::write_all(&stream, &buffer).await?;
+                buffer.clear();
             }
             // The end of the stream is an error here, and nobody's business.
             #[expect(unreachable_code, reason = "names the type of the errors above")]

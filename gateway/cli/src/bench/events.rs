@@ -7,8 +7,9 @@ use super::{
     fan_out::FanOut,
     report::{Party, Report},
     round_trips::at_least_one,
-    target,
+    signal::Source,
 };
+use crate::tls::TlsArgs;
 
 /// Which signal goes to how many.
 #[derive(Debug, Args)]
@@ -34,6 +35,8 @@ pub(super) struct EventsArgs {
     /// Events under way; the next is posted when all subscribers have got the oldest
     #[arg(long, default_value_t = 1, value_name = "K", value_parser = at_least_one)]
     in_flight: usize,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     rounds: RoundArgs,
 }
@@ -61,9 +64,9 @@ async fn measure_all(args: &EventsArgs) -> anyhow::Result<Vec<Party>> {
     let mut measured = Vec::new();
     for (name, url) in [("server", Some(&args.url)), ("compare", args.compare.as_ref())] {
         let Some(url) = url else { continue };
-        let signal = target::signal(url, &args.service, &args.signal).await?;
+        let source = Source::find(url, args.tls.client()?.as_ref(), (&args.service, &args.signal)).await?;
         eprintln!("connecting {} subscribers to {url}", args.subscribers);
-        let mut fan_out = FanOut::connect(&signal, args.size, args.subscribers, args.in_flight).await?;
+        let mut fan_out = FanOut::connect(&source, args.size, args.subscribers, args.in_flight).await?;
         // Warms the server up, and shows whether posts arrive at all.
         fan_out.slice(std::time::Duration::from_millis(100)).await?;
         measured.push((Party::new(name, url), fan_out));

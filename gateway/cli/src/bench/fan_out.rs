@@ -10,23 +10,17 @@ use std::{
 
 use anyhow::{Context, bail};
 use hdrhistogram::Histogram;
-use keyway_value::{ActionId, MessageId, ObjectId, to_payload};
-use keyway_wire::{Frame, MessageKind};
-use tokio::{net::TcpStream, sync::Notify, task::JoinSet};
+use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
     figures::{Figures, histogram},
-    peer::Peer,
-    sample,
-    scan::FrameScan,
-    socket,
-    target::Member,
+    signal::{Poster, Source, Subscription},
 };
 
 /// How long an event may be under way.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For each subscriber: a few dozen events at once.
-const READ_BUFFER: usize = 4 << 10;
+/// How often it is looked whether events are due.
+const TICK: Duration = Duration::from_millis(1);
 /// Connections that are being made at a time.
 const CONNECTING: usize = 32;
 /// Histograms, so that readers on several threads seldom want the same one.
@@ -35,8 +29,7 @@ const SHARDS: usize = 8;
 /// Subscribers and poster of one signal, idle between slices.
 #[derive(Debug)]
 pub(super) struct FanOut {
-    poster: TcpStream,
-    post: Frame,
+    poster: Poster,
     /// Events posted so far.
     posted: u64,
     shared: Arc<Shared>,
@@ -70,7 +63,7 @@ struct UnderWay {
 impl FanOut {
     /// Connects and subscribes.
     pub(super) async fn connect(
-        signal: &Member,
+        source: &Source,
         size: usize,
         subscribers: usize,
         in_flight: usize,
@@ -84,31 +77,63 @@ impl FanOut {
             completed: Notify::new(),
             latencies: (0..SHARDS).map(|_| histogram().map(Mutex::new)).collect::<Result<_, _>>()?,
         });
-        let payload = sample::payload(&signal.signature, size)?;
-        let post = Frame::post(MessageId(0), signal.service, ObjectId::MAIN, signal.action, payload);
-        let poster = Peer::connect(signal.address, None).await?.into_stream()?;
+        let poster = source.poster(size).await?;
         let (mut connecting, mut running) = (JoinSet::new(), JoinSet::new());
         let mut started = 0;
         loop {
             while started < subscribers && connecting.len() < CONNECTING {
-                connecting.spawn(subscribe(signal.clone()));
+                let source = source.clone();
+                connecting.spawn(async move { source.subscribe().await });
                 started += 1;
             }
-            let Some(stream) = connecting.join_next().await else { break };
-            let stream = stream?.with_context(|| format!("cannot subscribe {subscribers} connections"))?;
-            running.spawn(shared.clone().read(stream, running.len() % SHARDS));
+            let Some(subscription) = connecting.join_next().await else { break };
+            let subscription = subscription?.with_context(|| format!("cannot subscribe {subscribers} connections"))?;
+            running.spawn(shared.clone().read(subscription, running.len() % SHARDS));
         }
-        Ok(Self { poster, post, posted: 0, shared, subscribers: running })
+        Ok(Self { poster, posted: 0, shared, subscribers: running })
     }
 
     /// Posts for a time, until everything posted has arrived.
     pub(super) async fn slice(&mut self, time: Duration) -> anyhow::Result<Figures> {
-        self.shared.latencies.iter().for_each(|shard| lock(shard).reset());
-        let started = Instant::now();
+        let started = self.begin();
         while started.elapsed() < time {
-            self.post_what_fits().await?;
+            self.post(u64::MAX).await?;
             self.wait_for(self.posted + 1 - self.shared.window.len() as u64).await?;
         }
+        self.end(started).await
+    }
+
+    /// Posts so many, with as many under way as may be.
+    pub(super) async fn burst(&mut self, events: u64) -> anyhow::Result<()> {
+        let last = self.posted + events;
+        while self.posted < last {
+            self.post(last - self.posted).await?;
+            self.wait_for((self.posted + 1).saturating_sub(self.shared.window.len() as u64)).await?;
+        }
+        self.wait_for(self.posted).await
+    }
+
+    /// Posts for a time, so many in a second, until everything posted has arrived.
+    pub(super) async fn paced(&mut self, time: Duration, per_second: u32) -> anyhow::Result<Figures> {
+        let started = self.begin();
+        let before = self.posted;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        while started.elapsed() < time {
+            tick.tick().await;
+            let due = (started.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
+            self.post(due.saturating_sub(self.posted - before)).await?;
+        }
+        self.end(started).await
+    }
+
+    fn begin(&self) -> Instant {
+        self.shared.latencies.iter().for_each(|shard| lock(shard).reset());
+        Instant::now()
+    }
+
+    /// Waits for what is under way.
+    async fn end(&mut self, started: Instant) -> anyhow::Result<Figures> {
         self.wait_for(self.posted).await?;
         let elapsed = started.elapsed();
         let mut latencies = histogram()?;
@@ -118,22 +143,19 @@ impl FanOut {
         Ok(Figures::of(&latencies, elapsed))
     }
 
-    /// Fills the window, in one write.
-    async fn post_what_fits(&mut self) -> anyhow::Result<()> {
+    /// Posts as many as are wanted and the window has room for, in one write.
+    async fn post(&mut self, wanted: u64) -> anyhow::Result<()> {
         let shared = &self.shared;
         let free = shared.window.len() as u64 - (self.posted - shared.complete.load(Ordering::Acquire));
-        let now = shared.now();
-        let mut batch = bytes::BytesMut::new();
-        for _ in 0..free {
+        let (now, count) = (shared.now(), free.min(wanted));
+        for _ in 0..count {
             let event = shared.under_way(self.posted);
             event.posted.store(now, Ordering::Relaxed);
             event.missing.store(shared.subscribers, Ordering::Relaxed);
             self.posted += 1;
-            self.post.header.id = MessageId(self.posted as u32);
-            self.post.encode_into(&mut batch);
         }
         shared.posted.store(self.posted, Ordering::Release);
-        socket::write_all(&mut self.poster, &batch).await.context("the server closed the poster's connection")
+        self.poster.post(count).await
     }
 
     async fn wait_for(&mut self, complete: u64) -> anyhow::Result<()> {
@@ -162,24 +184,17 @@ impl Shared {
     }
 
     /// Reads a subscriber's events; ends with what went wrong.
-    async fn read(self: Arc<Self>, mut stream: TcpStream, shard: usize) -> anyhow::Error {
-        let (mut scan, mut buffer, mut seen) = (FrameScan::new(), vec![0; READ_BUFFER], 0);
+    async fn read(self: Arc<Self>, mut subscription: Subscription, shard: usize) -> anyhow::Error {
+        let mut seen = 0;
         loop {
-            let length = match socket::read(&mut stream, &mut buffer).await {
-                Ok(length) => length,
-                Err(error) => return anyhow::Error::new(error).context("the server closed a subscriber's connection"),
-            };
-            let mut events = 0;
-            let scanned = scan.feed(&buffer[..length], |header| {
-                events += u64::from(header.kind == MessageKind::Event);
+            let arrived = subscription.next().await.and_then(|events| {
+                self.arrived(seen, events, shard)?;
+                Ok(events)
             });
-            if let Err(error) = scanned {
-                return error.into();
+            match arrived {
+                Ok(events) => seen += events,
+                Err(error) => return error,
             }
-            if let Err(error) = self.arrived(seen, events, shard) {
-                return error;
-            }
-            seen += events;
         }
     }
 
@@ -202,14 +217,6 @@ impl Shared {
     }
 }
 
-async fn subscribe(signal: Member) -> anyhow::Result<TcpStream> {
-    let mut peer = Peer::connect(signal.address, None).await?;
-    let link = u64::from(signal.action.0) << 32 | 1;
-    let arguments = to_payload(&(signal.service.0, signal.action.0, link))?;
-    peer.call(signal.service, ObjectId::MAIN, ActionId::REGISTER_EVENT, arguments).await?;
-    peer.into_stream()
-}
-
 fn lock(shard: &Mutex<Histogram<u64>>) -> std::sync::MutexGuard<'_, Histogram<u64>> {
     // A reader that panicked has counted all it had.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -218,33 +225,41 @@ fn lock(shard: &Mutex<Histogram<u64>>) -> std::sync::MutexGuard<'_, Histogram<u6
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use keyway_value::{Payload, ServiceId, Signature};
-    use keyway_wire::{FrameDecoder, FrameLimits};
+    use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, Signature};
+    use keyway_wire::{Frame, FrameDecoder, FrameLimits, MessageKind};
     use tokio::{
         net::TcpListener,
         sync::broadcast::{self, Sender},
     };
 
-    use super::*;
+    use super::{
+        super::{
+            peer::Peer,
+            socket::{self, Address, Stream},
+            target::Member,
+        },
+        *,
+    };
 
     /// A host that lets everyone in, answers every call with zeroes, and sends each post back to all as an event.
     async fn host(listener: TcpListener) {
         let (events, _) = broadcast::channel(64);
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, events.clone()));
+            tokio::spawn(serve(socket::accepted(stream).unwrap(), events.clone()));
         }
     }
 
-    async fn serve(mut stream: TcpStream, events: Sender<Frame>) {
+    async fn serve(stream: Stream, events: Sender<Frame>) {
         let mut incoming = events.subscribe();
         let mut decoder = FrameDecoder::new(FrameLimits::default());
-        let (mut received, mut chunk, mut subscribed) = (BytesMut::new(), [0; 512], false);
+        let (mut received, mut subscribed) = (BytesMut::new(), false);
         loop {
+            received.reserve(512);
             tokio::select! {
                 Ok(event) = incoming.recv(), if subscribed => {
-                    socket::write_all(&mut stream, &event.to_bytes()).await.unwrap();
+                    socket::write_all(&stream, &event.to_bytes()).await.unwrap();
                 }
-                Ok(length) = socket::read(&mut stream, &mut chunk) => received.extend_from_slice(&chunk[..length]),
+                Ok(_) = socket::read(&stream, &mut received) => {}
                 else => return,
             }
             while let Some(frame) = decoder.decode(&mut received).unwrap() {
@@ -256,7 +271,7 @@ mod tests {
                 }
                 subscribed |= header.service != ServiceId::SERVER;
                 let reply = Frame::reply_to(&header, Payload::from(vec![0; 8]));
-                socket::write_all(&mut stream, &reply.to_bytes()).await.unwrap();
+                socket::write_all(&stream, &reply.to_bytes()).await.unwrap();
             }
         }
     }
@@ -264,18 +279,24 @@ mod tests {
     #[tokio::test]
     async fn a_slice_ends_when_every_subscriber_has_got_every_event() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Address::plain(listener.local_addr().unwrap());
         tokio::spawn(host(listener));
         let signature = Signature::parse("(ir)").unwrap();
-        let signal = Member { address, service: ServiceId(7), action: ActionId(101), signature };
+        let source = Source::Frames(Member { address, service: ServiceId(7), action: ActionId(101), signature });
         for in_flight in [1, 9] {
-            let mut fan_out = FanOut::connect(&signal, 100, 5, in_flight).await.unwrap();
+            let mut fan_out = FanOut::connect(&source, 100, 5, in_flight).await.unwrap();
             for _ in 0..2 {
                 fan_out.slice(Duration::from_millis(10)).await.unwrap();
                 let shared = &fan_out.shared;
                 assert_eq!(shared.complete.load(Ordering::Relaxed), fan_out.posted);
                 assert!(shared.window.iter().all(|event| event.missing.load(Ordering::Relaxed) == 0));
             }
+            let posted = fan_out.posted;
+            fan_out.burst(20).await.unwrap();
+            assert_eq!(fan_out.posted, posted + 20);
+            let figures = fan_out.paced(Duration::from_millis(30), 1000).await.unwrap();
+            assert!(figures.per_second > 0.0 && fan_out.posted <= posted + 20 + 1000);
+
             assert!(fan_out.posted > in_flight as u64);
             // The next one's events must not reach these.
             drop(fan_out);
@@ -285,13 +306,18 @@ mod tests {
     #[tokio::test]
     async fn events_of_others_are_not_taken_for_our_own() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Address::plain(listener.local_addr().unwrap());
         tokio::spawn(host(listener));
-        let signal = Member { address, service: ServiceId(7), action: ActionId(101), signature: Signature::void() };
-        let mut fan_out = FanOut::connect(&signal, 0, 2, 1).await.unwrap();
-        let mut stranger = Peer::connect(address, None).await.unwrap().into_stream().unwrap();
+        let signal = Member {
+            address: address.clone(),
+            service: ServiceId(7),
+            action: ActionId(101),
+            signature: Signature::void(),
+        };
+        let mut fan_out = FanOut::connect(&Source::Frames(signal.clone()), 0, 2, 1).await.unwrap();
+        let stranger = Peer::connect(&address, None).await.unwrap().into_stream().unwrap();
         let post = Frame::post(MessageId(1), signal.service, ObjectId::MAIN, signal.action, Payload::new());
-        socket::write_all(&mut stranger, &post.to_bytes()).await.unwrap();
+        socket::write_all(&stranger, &post.to_bytes()).await.unwrap();
         // Seen at once, or together with our own.
         let error = fan_out.slice(Duration::from_secs(5)).await.unwrap_err();
         assert!(error.to_string().contains("more events"), "{error}");

@@ -2,16 +2,24 @@
 
 use std::{
     io::Write,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Args;
+use keyway::{QuicEndpoint, QuicOptions, Session};
 use keyway_value::{ActionId, ObjectId, Payload, ServiceId, to_payload};
-use tokio::{net::TcpStream, task::JoinSet, time::sleep};
+use tokio::{task::JoinSet, time::sleep};
 
-use super::{peer::Peer, process, round_trips::at_least_one, target};
+use super::{
+    native,
+    peer::Peer,
+    process,
+    round_trips::at_least_one,
+    socket::{Address, Stream},
+};
+use crate::tls::TlsArgs;
 
 /// Connections that are being made at a time.
 const CONNECTING: usize = 64;
@@ -42,9 +50,18 @@ pub(super) struct IdleArgs {
     /// How often everything is opened and closed
     #[arg(long, default_value_t = 1)]
     rounds: usize,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A session that does nothing.
+#[derive(Debug)]
+enum Idle {
+    Frames { _stream: Stream },
+    Native { _session: Session },
 }
 
 /// Resident memory of the server in KiB around one opening and closing.
@@ -91,17 +108,18 @@ pub(super) fn run(args: &IdleArgs) -> anyhow::Result<()> {
 }
 
 async fn measure(args: &IdleArgs) -> anyhow::Result<Vec<Round>> {
-    let address = target::resolve(&args.url).await?;
+    let address = Address::resolve(&args.url, args.tls.client()?.as_ref()).await?;
+    // One socket for all sessions over QUIC.
+    let quic = native::is_native(&args.url).then(|| QuicEndpoint::new(QuicOptions::default())).transpose()?;
     // The first connection shows whether there is a server, and its one-time costs are not the sessions'.
-    open(address, None, args.full).await?;
-    let pid = args.pid.or_else(|| process::listener(address));
-    let pid = pid.ok_or_else(|| anyhow!("cannot find the process that listens on {address}: pass it with --pid"))?;
+    open(address.clone(), quic.clone(), None, args.full).await?;
+    let pid = process::named_or_listening(args.pid, &address)?;
     let settle = Duration::from_secs(args.settle);
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         let before = settled(pid, settle).await?;
         let started = Instant::now();
-        let sessions = open_all(args, address).await?;
+        let sessions = open_all(args, &address, quic.as_ref()).await?;
         let connect_seconds = started.elapsed().as_secs_f64();
         eprintln!("{} sessions are open", sessions.len());
         let open = settled(pid, settle).await?;
@@ -115,12 +133,12 @@ async fn measure(args: &IdleArgs) -> anyhow::Result<Vec<Round>> {
     Ok(rounds)
 }
 
-async fn open_all(args: &IdleArgs, address: SocketAddr) -> anyhow::Result<Vec<TcpStream>> {
+async fn open_all(args: &IdleArgs, address: &Address, quic: Option<&QuicEndpoint>) -> anyhow::Result<Vec<Idle>> {
     let mut sessions = Vec::with_capacity(args.connections);
     let (mut connecting, mut started) = (JoinSet::new(), 0);
     loop {
         while started < args.connections && connecting.len() < CONNECTING {
-            connecting.spawn(open(address, source(address, started), args.full));
+            connecting.spawn(open(address.clone(), quic.cloned(), source(address, started), args.full));
             started += 1;
         }
         let Some(session) = connecting.join_next().await else { return Ok(sessions) };
@@ -132,14 +150,23 @@ async fn open_all(args: &IdleArgs, address: SocketAddr) -> anyhow::Result<Vec<Tc
 }
 
 /// Another address of this machine for every so many connections, where the server is reached over loopback.
-fn source(address: SocketAddr, number: usize) -> Option<IpAddr> {
+fn source(address: &Address, number: usize) -> Option<IpAddr> {
     let block = u8::try_from(number / PER_SOURCE).ok().filter(|block| *block > 0)?;
-    (address.is_ipv4() && address.ip().is_loopback()).then(|| Ipv4Addr::new(127, 0, 1, block).into())
+    (address.socket.is_ipv4() && address.socket.ip().is_loopback()).then(|| Ipv4Addr::new(127, 0, 1, block).into())
 }
 
 /// Opens a session: authenticates, and does the rest of what libqi does if wanted (spec 5.1).
-async fn open(address: SocketAddr, source: Option<IpAddr>, full: bool) -> anyhow::Result<TcpStream> {
-    let mut peer = Peer::connect(address, source).await?;
+async fn open(
+    address: Address,
+    quic: Option<QuicEndpoint>,
+    source: Option<IpAddr>,
+    full: bool,
+) -> anyhow::Result<Idle> {
+    if let Some(endpoint) = quic {
+        let session = native::connect(&address.url.to_string(), address.tls.as_ref(), Some(&endpoint)).await?;
+        return Ok(Idle::Native { _session: session });
+    }
+    let mut peer = Peer::connect(&address, source).await?;
     if full {
         let (directory, main) = (ServiceId::DIRECTORY, ObjectId::MAIN);
         peer.call(directory, main, ActionId::META_OBJECT, Payload::from(vec![0; 4])).await?;
@@ -149,7 +176,7 @@ async fn open(address: SocketAddr, source: Option<IpAddr>, full: bool) -> anyhow
         }
         peer.call(directory, main, ActionId(108), Payload::new()).await?;
     }
-    peer.into_stream()
+    Ok(Idle::Frames { _stream: peer.into_stream()? })
 }
 
 /// Waits until the memory of a process stays the same for some time, and gives it.

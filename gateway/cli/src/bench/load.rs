@@ -4,22 +4,23 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     io,
-    net::SocketAddr,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
+use bytes::BytesMut;
 use hdrhistogram::Histogram;
 use keyway_value::MessageId;
 use keyway_wire::{Frame, Header, MessageKind};
-use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     figures::{Figures, histogram},
+    native::Caller,
     peer::Peer,
     scan::FrameScan,
-    socket,
+    socket::{self, Address, Stream},
 };
 
 /// How long answers may be outstanding after the end of a slice.
@@ -32,7 +33,14 @@ const READ_BUFFER: usize = 256 << 10;
 /// Connections to one server, idle between slices.
 #[derive(Debug)]
 pub(super) struct Load {
-    connections: Vec<Connection>,
+    connections: Vec<Driven>,
+    depth: usize,
+}
+
+#[derive(Debug)]
+enum Driven {
+    Frames(Box<Connection>),
+    Native(Box<Caller>),
 }
 
 /// What a load is made of.
@@ -47,7 +55,7 @@ pub(super) struct Shape {
 
 impl Load {
     /// Connects; `request` is sent again and again, with ids of its own.
-    pub(super) async fn connect(address: SocketAddr, shape: Shape, request: &Frame) -> anyhow::Result<Self> {
+    pub(super) async fn connect(address: &Address, shape: Shape, request: &Frame) -> anyhow::Result<Self> {
         let mut connections = Vec::with_capacity(shape.connections);
         for _ in 0..shape.connections {
             let stream = if shape.authenticate {
@@ -55,16 +63,23 @@ impl Load {
             } else {
                 socket::connect(address, None).await.context("cannot connect to the echo server")?
             };
-            connections.push(Connection::new(stream, request, shape.depth));
+            connections.push(Driven::Frames(Box::new(Connection::new(stream, request, shape.depth))));
         }
-        Ok(Self { connections })
+        Ok(Self { connections, depth: shape.depth })
+    }
+
+    /// Of connections over QUIC.
+    pub(super) fn native(callers: impl IntoIterator<Item = Caller>, depth: usize) -> Self {
+        let connections = callers.into_iter().map(|caller| Driven::Native(Box::new(caller))).collect();
+        Self { connections, depth }
     }
 
     /// Drives all connections for a time, until the last answer has come.
     pub(super) async fn slice(&mut self, time: Duration) -> anyhow::Result<Figures> {
         let started = Instant::now();
         let until = started + time;
-        let mut tasks: JoinSet<_> = self.connections.drain(..).map(|connection| connection.run(until)).collect();
+        let depth = self.depth;
+        let mut tasks: JoinSet<_> = self.connections.drain(..).map(|connection| connection.run(depth, until)).collect();
         let mut latencies = histogram()?;
         while let Some(done) =
             timeout(time + PATIENCE, tasks.join_next()).await.map_err(|_| anyhow!("the server stopped answering"))?
@@ -77,11 +92,26 @@ impl Load {
     }
 }
 
+impl Driven {
+    async fn run(self, depth: usize, until: Instant) -> anyhow::Result<(Self, Histogram<u64>)> {
+        Ok(match self {
+            Self::Frames(connection) => {
+                let (connection, latencies) = connection.run(until).await?;
+                (Self::Frames(connection), latencies)
+            }
+            Self::Native(caller) => {
+                let (caller, latencies) = caller.run(depth, until).await?;
+                (Self::Native(Box::new(caller)), latencies)
+            }
+        })
+    }
+}
+
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     scan: FrameScan,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     outgoing: Outgoing,
     /// When the call of each slot was queued; none while the slot is free. The slot's number plus one is the message id, which
     /// hosts neither interpret nor want unique (spec 2.2), so that answers in any order find their start.
@@ -89,13 +119,19 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, request: &Frame, depth: usize) -> Self {
+    fn new(stream: Stream, request: &Frame, depth: usize) -> Self {
         let outgoing = Outgoing::new(request, depth);
         let size = (outgoing.length * depth).clamp(4 << 10, READ_BUFFER);
-        Self { stream, scan: FrameScan::new(), buffer: vec![0; size], outgoing, started: vec![None; depth] }
+        Self {
+            stream,
+            scan: FrameScan::new(),
+            buffer: BytesMut::with_capacity(size),
+            outgoing,
+            started: vec![None; depth],
+        }
     }
 
-    async fn run(mut self, until: Instant) -> anyhow::Result<(Self, Histogram<u64>)> {
+    async fn run(mut self: Box<Self>, until: Instant) -> anyhow::Result<(Box<Self>, Histogram<u64>)> {
         let mut latencies = histogram()?;
         let mut now = Instant::now();
         let mut in_flight = self.started.len();
@@ -104,12 +140,12 @@ impl Connection {
             self.outgoing.queue.push_back(slot);
         }
         while in_flight > 0 {
-            let length = self.turn().await.context("the server closed the connection")?;
+            self.turn().await.context("the server closed the connection")?;
             now = Instant::now();
             let over = now >= until;
-            let Self { scan, buffer, started, outgoing, .. } = &mut self;
+            let Self { scan, buffer, started, outgoing, .. } = &mut *self;
             let mut refused = false;
-            scan.feed(&buffer[..length], |header| {
+            scan.feed(buffer, |header| {
                 let slot = (header.id.0 as usize).wrapping_sub(1);
                 let Some(start) = started.get_mut(slot).and_then(Option::take) else { return };
                 refused |= header.kind == MessageKind::Error;
@@ -128,15 +164,16 @@ impl Connection {
         Ok((self, latencies))
     }
 
-    /// Writes what is queued, as far as the peer takes it, and gives the length of what was read. Both at once: a peer that
+    /// Writes what is queued, as far as the peer takes it, and reads. Both at once: a peer that
     /// answers while it reads must not wait for us while we wait for it.
     async fn turn(&mut self) -> io::Result<usize> {
+        self.buffer.clear();
         poll_fn(|cx| {
             // The waker is left with the socket if not everything was taken.
-            if let Poll::Ready(result) = self.outgoing.poll_flush(&mut self.stream, cx) {
+            if let Poll::Ready(result) = self.outgoing.poll_flush(&self.stream, cx) {
                 result?;
             }
-            socket::poll_read(&mut self.stream, cx, &mut self.buffer)
+            socket::poll_read(&self.stream, cx, &mut self.buffer)
         })
         .await
     }
@@ -167,7 +204,7 @@ impl Outgoing {
         Self { requests, length, queue: VecDeque::new(), batch: Vec::new(), written: 0 }
     }
 
-    fn poll_flush(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(&mut self, stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let rest = if self.length < GATHERED { self.gathered() } else { self.direct() };
             if rest.is_empty() {
@@ -212,13 +249,13 @@ mod tests {
     #[tokio::test]
     async fn all_calls_in_flight_are_answered_whatever_their_size() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Address::plain(listener.local_addr().unwrap());
         tokio::spawn(echo_server::serve(listener));
         for (size, depth) in [(0, 16), (100, 1), (24 << 20, 1), (GATHERED, 3)] {
             let payload = Payload::from(vec![0; size]);
             let request = Frame::call(MessageId(0), ServiceId(1), ObjectId(1), ActionId(100), payload);
             let shape = Shape { connections: 2, depth, authenticate: false };
-            let mut load = Load::connect(address, shape, &request).await.unwrap();
+            let mut load = Load::connect(&address, shape, &request).await.unwrap();
             for _ in 0..2 {
                 assert!(load.slice(Duration::from_millis(20)).await.unwrap().per_second > 0.0, "{size} bytes");
             }

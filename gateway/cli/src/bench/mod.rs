@@ -1,7 +1,7 @@
 //! `keyway bench`: figures of any QiMessaging server, libqi's included, next to a bare TCP echo of the same bytes.
 //!
-//! Everything here speaks frames on plain sockets and leaves the SDK aside: what is measured is the server, so the client has
-//! to cost little and the same for every server. Runs alternate in short slices between the servers (and the echo), and the
+//! Everything here speaks frames on carriers (TCP, with TLS or without) and leaves the SDK aside, but over QUIC: what is measured is
+//! the server, so the client has to cost little and the same for every server. Runs alternate in short slices between the servers (and the echo), and the
 //! figures are medians of the rounds, because on a shared machine two runs one after the other measure the weather.
 
 mod call;
@@ -12,6 +12,7 @@ mod fan_out;
 mod figures;
 mod idle;
 mod load;
+mod native;
 mod peer;
 mod process;
 mod relay;
@@ -20,7 +21,9 @@ mod round_trips;
 mod sample;
 mod scan;
 mod serve;
+mod signal;
 mod socket;
+mod stalled;
 mod target;
 
 use anyhow::Context;
@@ -44,6 +47,8 @@ enum BenchCommand {
     Events(events::EventsArgs),
     /// Memory of the server for sessions that do nothing
     Idle(idle::IdleArgs),
+    /// What a subscriber that reads nothing does to the others, and to the server's memory
+    Stalled(stalled::StalledArgs),
     /// A directory with a service `Bench` to be measured: echo(r), signals fired(i) and blob(r)
     Serve(serve::BenchServeArgs),
     /// A blind two-way copy of bytes, to measure what stands between client and server against
@@ -62,6 +67,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<()> {
         BenchCommand::Idle(args) => idle::run(&args),
         BenchCommand::Relay(args) => relay::run(&args),
         BenchCommand::Serve(args) => serve::run(args),
+        BenchCommand::Stalled(args) => stalled::run(&args),
         BenchCommand::EchoServer(args) => echo_server::run(&args),
     }
 }

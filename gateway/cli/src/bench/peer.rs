@@ -1,27 +1,25 @@
 //! One authenticated connection on which things are asked one after the other: all that happens before measuring.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::{Bytes, BytesMut};
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, Value, from_payload, to_payload};
-use keyway_wire::{Frame, FrameDecoder, FrameLimits, MessageKind};
-use tokio::{net::TcpStream, time::timeout};
+use keyway_wire::{Frame, FrameDecoder, FrameLimits, MessageKind, Url};
+use tokio::time::timeout;
 
-use super::socket;
+use super::socket::{self, Address, Stream};
 
 /// How long one answer may take before measuring; a server with ten thousand other connections is given time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Room for an answer.
+const CHUNK: usize = 4096;
+
 /// An authenticated connection (spec 5.1).
 #[derive(Debug)]
 pub(super) struct Peer {
-    stream: TcpStream,
+    stream: Stream,
     decoder: FrameDecoder,
     received: BytesMut,
     last_id: u32,
@@ -29,21 +27,22 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Connects and authenticates, from `source` if one is given.
-    pub(super) async fn connect(address: SocketAddr, source: Option<IpAddr>) -> anyhow::Result<Self> {
+    pub(super) async fn connect(address: &Address, source: Option<IpAddr>) -> anyhow::Result<Self> {
+        let url = &address.url;
         let stream = timeout(PATIENCE, socket::connect(address, source))
             .await
-            .map_err(|_| anyhow!("{address} does not accept the connection within {PATIENCE:?}"))?
-            .map_err(|error| explain(error, address))?;
+            .map_err(|_| anyhow!("{url} does not accept the connection within {PATIENCE:?}"))?
+            .map_err(|error| explain(error, url))?;
         let decoder = FrameDecoder::new(FrameLimits::default());
         let mut peer = Self { stream, decoder, received: BytesMut::new(), last_id: 0 };
         let answer = peer
             .call(ServiceId::SERVER, ObjectId::NONE, ActionId::AUTHENTICATE, capabilities()?)
             .await
-            .with_context(|| format!("{address} does not let us in"))?;
+            .with_context(|| format!("{url} does not let us in"))?;
         let answer: BTreeMap<String, Value> = from_payload(&answer).context("the answer to authenticate is no map")?;
         match answer.get("__qi_auth_state").and_then(Value::as_i64) {
             None | Some(3) => Ok(peer),
-            Some(_) => bail!("{address} wants credentials; measure a server without authentication"),
+            Some(_) => bail!("{url} wants credentials; measure a server without authentication"),
         }
     }
 
@@ -61,8 +60,7 @@ impl Peer {
     }
 
     async fn exchange(&mut self, call: &Frame) -> anyhow::Result<Bytes> {
-        socket::write_all(&mut self.stream, &call.to_bytes()).await.context("the connection broke")?;
-        let mut chunk = [0; 4096];
+        socket::write_all(&self.stream, &call.to_bytes()).await.context("the connection broke")?;
         loop {
             while let Some(frame) = self.decoder.decode(&mut self.received)? {
                 if frame.header.id != call.header.id {
@@ -78,14 +76,13 @@ impl Peer {
                     _ => {}
                 }
             }
-            let length =
-                socket::read(&mut self.stream, &mut chunk).await.context("the server closed the connection")?;
-            self.received.extend_from_slice(&chunk[..length]);
+            self.received.reserve(CHUNK);
+            socket::read(&self.stream, &mut self.received).await.context("the server closed the connection")?;
         }
     }
 
     /// The connection, in between two frames.
-    pub(super) fn into_stream(self) -> anyhow::Result<TcpStream> {
+    pub(super) fn into_stream(self) -> anyhow::Result<Stream> {
         if !self.received.is_empty() {
             bail!("the server sends frames nobody asked for: is someone else using this service?");
         }
@@ -106,7 +103,7 @@ fn capabilities() -> anyhow::Result<Payload> {
     Ok(to_payload(&map)?)
 }
 
-fn explain(error: io::Error, address: SocketAddr) -> anyhow::Error {
+fn explain(error: io::Error, url: &Url) -> anyhow::Error {
     let advice = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             "nothing listens there; start a server, for example `keyway directory`, and pass its `ready` URL with --url"
@@ -115,5 +112,5 @@ fn explain(error: io::Error, address: SocketAddr) -> anyhow::Error {
         _ if error.raw_os_error() == Some(24) => "too many open files; raise the limit with `ulimit -n`",
         _ => "cannot connect",
     };
-    anyhow::Error::new(error).context(format!("{address}: {advice}"))
+    anyhow::Error::new(error).context(format!("{url}: {advice}"))
 }

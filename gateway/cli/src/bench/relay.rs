@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{runtime, target};
+use super::{runtime, socket::Address};
 use crate::stop::Stop;
 
 /// Where bytes are copied from and to.
@@ -29,7 +29,7 @@ pub(super) struct RelayArgs {
 pub(super) fn run(args: &RelayArgs) -> anyhow::Result<()> {
     runtime(args.threads)?.block_on(async {
         let mut stop = Stop::new()?;
-        let to = target::resolve(&args.to).await?;
+        let to = Address::resolve(&args.to, None).await?.socket;
         let listener = TcpListener::bind(&args.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}; is the port taken?", args.listen))?;
         println!("ready tcp://{}", listener.local_addr()?);

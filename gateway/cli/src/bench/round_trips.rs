@@ -1,8 +1,9 @@
 //! Calls there and back in alternating slices: a bare TCP echo, the server, and a second server to compare with.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
+use keyway::TlsClient;
 use keyway_value::{MessageId, ObjectId, Payload};
 use keyway_wire::Frame;
 
@@ -10,10 +11,14 @@ use super::{
     RoundArgs,
     echo_server::EchoServer,
     load::{Load, Shape},
+    native::{self, Caller},
     peer::Peer,
     report::{Party, Report},
-    sample, target,
+    sample,
+    socket::Address,
+    target,
 };
+use crate::tls::TlsArgs;
 
 /// What is driven before the first round, so that no server pays for its first pages and connections.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -42,6 +47,8 @@ pub(super) struct RoundTripArgs {
     /// system's choice lasts for a whole run. Latencies of one call at a time are only comparable with the same placement.
     #[arg(long, value_name = "LIST")]
     echo_cpus: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     rounds: RoundArgs,
 }
@@ -86,18 +93,18 @@ pub(super) fn run(
 }
 
 async fn measure_all(args: &RoundTripArgs, method: &Method<'_>) -> anyhow::Result<Vec<Party>> {
-    let mut loads = Vec::new();
+    let (mut loads, tls) = (Vec::new(), args.tls.client()?);
     let echo_threads = args.echo_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let echo = EchoServer::start(echo_threads, args.echo_cpus.as_deref())?;
     for (name, url) in [("server", Some(&args.url)), ("compare", args.compare.as_ref())] {
         let Some(url) = url else { continue };
-        let (address, request) = prepare(url, method).await?;
         let shape = Shape { connections: args.connections, depth: args.depth, authenticate: true };
+        let (request, load) = connect(url, tls.as_ref(), shape, method).await?;
         if loads.is_empty() {
             let shape = Shape { authenticate: false, ..shape };
-            loads.push((Party::echo(), Load::connect(echo.address, shape, &request).await?));
+            loads.push((Party::echo(), Load::connect(&Address::plain(echo.address), shape, &request).await?));
         }
-        loads.push((Party::new(name, url), Load::connect(address, shape, &request).await?));
+        loads.push((Party::new(name, url), load));
     }
     for (_, load) in &mut loads {
         load.slice(WARM_UP).await?;
@@ -111,11 +118,26 @@ async fn measure_all(args: &RoundTripArgs, method: &Method<'_>) -> anyhow::Resul
     Ok(loads.into_iter().map(|(party, _)| party).collect())
 }
 
-/// The address and the request, which has been answered once.
-async fn prepare(url: &str, method: &Method<'_>) -> anyhow::Result<(SocketAddr, Frame)> {
-    let member = target::method(url, method.service, method.name).await?;
+/// The request, which has been answered once, and the connections on which it will be sent.
+async fn connect(
+    url: &str,
+    tls: Option<&TlsClient>,
+    shape: Shape,
+    method: &Method<'_>,
+) -> anyhow::Result<(Frame, Load)> {
+    if native::is_native(url) {
+        let mut callers = Vec::new();
+        for _ in 0..shape.connections {
+            callers.push(Caller::connect(url, tls, method).await?);
+        }
+        let request = callers.first().map(Caller::request).ok_or_else(|| anyhow::anyhow!("no connections"))?;
+        return Ok((request, Load::native(callers, shape.depth)));
+    }
+    let member = target::method(url, tls, method.service, method.name).await?;
     let arguments: Payload = sample::payload(&member.signature, method.size)?;
-    let mut peer = Peer::connect(member.address, None).await?;
+    let mut peer = Peer::connect(&member.address, None).await?;
     peer.call(member.service, ObjectId::MAIN, member.action, arguments.clone()).await?;
-    Ok((member.address, Frame::call(MessageId(0), member.service, ObjectId::MAIN, member.action, arguments)))
+    let request = Frame::call(MessageId(0), member.service, ObjectId::MAIN, member.action, arguments);
+    let load = Load::connect(&member.address, shape, &request).await?;
+    Ok((request, load))
 }
