@@ -5,6 +5,7 @@ mod frame;
 mod handshake;
 mod http_arguments;
 mod native;
+mod policy;
 mod signature;
 mod value;
 
@@ -12,6 +13,7 @@ pub use frame::frame;
 pub use handshake::{JUDGE, PASS, handshake};
 pub use http_arguments::http_arguments;
 pub use native::{native_control, native_frame};
+pub use policy::policy;
 pub use signature::signature;
 pub use value::value;
 
@@ -19,12 +21,13 @@ pub use value::value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("frame", frame),
     ("handshake", handshake),
     ("http_arguments", http_arguments),
     ("native_control", native_control),
     ("native_frame", native_frame),
+    ("policy", policy),
     ("signature", signature),
     ("value", value),
 ];
