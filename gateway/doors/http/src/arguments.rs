@@ -72,6 +72,11 @@ fn encode(method: &MetaMethod, form: Form, text: &str) -> Result<Payload, CodecE
     if let (Type::Dynamic, Form::Positions) = (parameters.kind(), form) {
         return as_they_are(text);
     }
+    if !matches!(parameters.kind(), Type::Tuple(_) | Type::Dynamic) {
+        return Err(CodecError::Custom(format!(
+            "its host says that its parameters are {parameters}, which is no list"
+        )));
+    }
     if form == Form::Positions {
         // Without names: a list is what is given.
         return read(text, &Signature::tuple(parameters.elements().iter().cloned()));
@@ -162,6 +167,8 @@ mod tests {
     fn nothing_is_no_argument() {
         assert_eq!(arguments(&[&method("stop", "()", &[])], " ").unwrap().1.len(), 0);
         assert!(arguments(&[&method("say", "(s)", &[])], "").is_err());
+        // Not even for a host that declares what is no list of parameters.
+        assert!(arguments(&[&method("say", "s", &[])], "").is_err());
     }
 
     #[test]
