@@ -21,8 +21,10 @@ use super::{
 };
 use crate::tls::TlsArgs;
 
-/// Connections that are being made at a time.
+/// Connections that are being made at a time; over QUIC all come through one socket of the client's, whose buffer holds the answers
+/// to so many.
 const CONNECTING: usize = 64;
+const CONNECTING_QUIC: usize = 8;
 /// Connections from one source address; the system has some 28,000 ports for each.
 const PER_SOURCE: usize = 20_000;
 /// How often memory is read, and how often in a row it must be the same to have settled.
@@ -136,8 +138,9 @@ async fn measure(args: &IdleArgs) -> anyhow::Result<Vec<Round>> {
 async fn open_all(args: &IdleArgs, address: &Address, quic: Option<&QuicEndpoint>) -> anyhow::Result<Vec<Idle>> {
     let mut sessions = Vec::with_capacity(args.connections);
     let (mut connecting, mut started) = (JoinSet::new(), 0);
+    let at_a_time = if quic.is_some() { CONNECTING_QUIC } else { CONNECTING };
     loop {
-        while started < args.connections && connecting.len() < CONNECTING {
+        while started < args.connections && connecting.len() < at_a_time {
             connecting.spawn(open(address.clone(), quic.cloned(), source(address, started), args.full));
             started += 1;
         }

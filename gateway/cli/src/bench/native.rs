@@ -1,6 +1,6 @@
 //! What is measured over QUIC, through the SDK: there are no bare frames on a stream of bytes there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -14,6 +14,9 @@ use keyway_wire::{Frame, Url};
 
 use super::{figures::histogram, round_trips::Method, sample, target};
 
+/// How long connecting may take; a server with ten thousand other connections is given time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Whether a URL is connected to by the native protocol.
 pub(super) fn is_native(url: &str) -> bool {
     Url::parse(url).is_quic()
@@ -25,7 +28,8 @@ pub(super) async fn connect(
     tls: Option<&TlsClient>,
     endpoint: Option<&QuicEndpoint>,
 ) -> anyhow::Result<Session> {
-    let builder = tls.into_iter().fold(Session::builder().without_listener(), |builder, tls| builder.tls(tls.clone()));
+    let builder = Session::builder().without_listener().connect_timeout(PATIENCE);
+    let builder = tls.into_iter().fold(builder, |builder, tls| builder.tls(tls.clone()));
     let builder = endpoint.into_iter().fold(builder, |builder, endpoint| builder.quic_endpoint(endpoint.clone()));
     builder.connect(url).await.with_context(|| format!("cannot connect to {url}"))
 }

@@ -39,7 +39,7 @@ pub(super) struct StalledArgs {
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
     /// Bytes of events, in MiB, that the one has not read when measuring begins
-    #[arg(long, default_value_t = 4, value_name = "MIB", value_parser = clap::value_parser!(u32).range(0..=1024))]
+    #[arg(long, default_value_t = 16, value_name = "MIB", value_parser = clap::value_parser!(u32).range(0..=1024))]
     behind: u32,
     /// The server's process [default: the one that listens on the URL's port]
     #[arg(long)]
