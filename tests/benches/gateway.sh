@@ -42,6 +42,7 @@ exec 9<>"$folder/silence"
 start() {
     local name=$1
     shift
+    : >"$folder/$name.out"
     "$@" <"$folder/silence" >"$folder/$name.out" 2>"$folder/$name.err" &
     pid=$!
     running+=("$pid")
@@ -76,13 +77,14 @@ parties = r.get("parties", {})
 server, other = parties.get("server"), parties.get("compare")
 def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
-cells = [cell if isinstance(cell, str) else number(cell) for cell in eval(sys.argv[2])]
+cells = [cell if isinstance(cell, str) else number(cell) for cell in eval(f"({sys.argv[2].strip()}\n)")]
 print("| " + " | ".join([sys.argv[1], *cells]) + " |", flush=True)
 P
 }
 
 # gateway NAME UPSTREAM: a gateway with policy and audit log on tcp, tcps and quic; sets `tcp`, `tcps`, `quic` and `pid`.
 gateway() {
+    local scheme
     cat >"$folder/$1.toml" <<T
 [audit]
 folder = "$folder/$1.audit"
@@ -115,6 +117,7 @@ direct=${urls[0]}
 start relay "$keyway" bench relay --to "$direct"
 relay=${urls[0]}
 gateway dedicated dedicated
+splice=$tcp
 
 has() { [[ " $wanted " == *" $1 "* ]]; }
 
@@ -165,13 +168,13 @@ if has stalled; then
     echo '|---|---|---|---|---|---|'
     stalled='other["median"]["p99"], server["median"]["p99"], r["parameters"]["p99_to_compare"], "0.9 – 1.1",
         max(0, r["parameters"]["resident_kib"]["largest"] - r["parameters"]["resident_kib"]["before"]) / 1024'
-    bench stalled --url "$tcp" --pid "$pid" "${turns[@]}"
+    bench stalled --url "$tcp" --pid "$pid" "${turns[@]}" --behind 16
     row 'a connection for each client (`dedicated`)' "$stalled"
 fi
 dedicated=$pid
 if has stalled || has events; then gateway shared shared; fi
 if has stalled; then
-    bench stalled --url "$tcp" --pid "$pid" "${turns[@]}"
+    bench stalled --url "$tcp" --pid "$pid" "${turns[@]}" --behind 16
     row 'one for all (`shared`)' "$stalled"
     echo
 fi
@@ -189,8 +192,8 @@ if has events; then
         '[other["median"]["per_second"], server["median"]["per_second"], server["rate_to_compare"], "≥ 20"] if other else
             ["–", server["median"]["per_second"], "–", "≥ 20"]'
     if [ ${#compared[@]} -gt 0 ]; then
-        bench call --url "$tcp" --compare "${compared[1]}" "${turns[@]}" --connections 16 --depth 4
-        row '`machineId()`, 16 × 4, calls/s' \
+        bench echo --url "$splice" "${compared[@]}" "${turns[@]}" "${many[@]}"
+        row 'echo 16 B, 16 × 4, calls/s, through `dedicated`' \
             'other["median"]["per_second"], server["median"]["per_second"], server["rate_to_compare"], "≥ 8"'
     fi
     echo
