@@ -5,12 +5,12 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use keyway::{MetaObject, Object, QuicEndpoint, QuicOptions, Session, TlsClient, TlsServer, front::FrontSettings};
-use keyway_pipe::{Handler, QueueLimits, Sender};
+use keyway_pipe::{Handler, MakeDialogue, QueueLimits, Sender};
 use keyway_session::{CapabilityMap, CloseReason};
 use keyway_value::{ActionId, MessageId, ObjectId, QiValue, ServiceId, Value, from_payload, to_payload};
 use keyway_wire::{
     Flags, Frame, MessageKind, Url,
-    native::{Control, Hello, Proof, SecretText, VERSION},
+    native::{Control, Held, Hello, Proof, Resume, SecretText, VERSION},
 };
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use tokio::sync::mpsc;
@@ -99,7 +99,11 @@ impl Native {
         let tls = TlsClient::ca_pem(&self.pem).unwrap();
         let (url, capabilities) = (Url::parse(&self.url()), CapabilityMap::libqi().encode().into_bytes());
         let proof = Proof::User { user: user.to_owned(), token: SecretText::new(token_of(user)) };
-        let connecting = endpoint.connect(&url, &tls, capabilities, proof, |_| None, QueueLimits::default());
+        let who: MakeDialogue = Arc::new(move || {
+            let proof = proof.clone();
+            Box::new(move |asked| asked.is_none().then(|| proof.clone()))
+        });
+        let connecting = endpoint.connect(&url, &tls, capabilities, who, QueueLimits::default());
         let connected = soon("connecting", connecting).await.unwrap();
         let (heard, frames) = mpsc::unbounded_channel();
         tokio::spawn(connected.driver.run(Hearing { heard }));
@@ -225,9 +229,13 @@ async fn before_authentication_nothing_is_answered_and_nothing_told() {
     let tls = Arc::new(quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap());
     let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
 
-    let hello = Control::Hello(Hello { version: VERSION, capabilities: CapabilityMap::libqi().encode().into_bytes() });
+    let capabilities = CapabilityMap::libqi().encode().into_bytes();
+    let hello = Control::Hello(Hello { version: VERSION, capabilities, resumes: true });
+    let invented = Control::Resume(Resume { key: vec![7; 100].into(), held: Held::default() });
+    let come_back = [hello.clone(), invented];
     let wrong = Proof::User { user: "admin".to_owned(), token: SecretText::new("wrong".to_owned()) };
-    let openings: [&[Control]; 4] = [
+    let openings: [&[Control]; 5] = [
+        &come_back,
         &[],
         std::slice::from_ref(&hello),
         &[hello.clone(), Control::Authenticate(Proof::Nothing)],
