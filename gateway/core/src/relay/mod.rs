@@ -25,6 +25,7 @@ use std::{
 
 use keyway::front::{Client, Input, Local};
 use keyway_history::audit::Kind;
+use keyway_pipe::PeerAddress;
 use keyway_session::{CapabilityMap, CloseReason};
 use keyway_value::{ObjectId, ServiceId, ServiceInfo};
 use keyway_wire::{Frame, Header};
@@ -129,6 +130,13 @@ impl Relay {
         // There may have been a reload since it was let in.
         if let Err(reason) = self.stands(&rules) {
             self.client.close(reason);
+        }
+    }
+
+    /// The client is seen to be somewhere else than before.
+    pub fn moved(&self, address: &PeerAddress) {
+        if let Some(stay) = &self.stay {
+            stay.moved(&address.to_string());
         }
     }
 

@@ -1,9 +1,10 @@
 //! One connection of the door.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use keyway::front::{AuthMap, AuthOutcome, AuthRequest, Client, CloseReason, Input, Local, Verdict, Warden};
@@ -12,7 +13,7 @@ use keyway_auth::{
     certificate::{Names, NamesError},
 };
 use keyway_gateway::{Comeback, Gateway, Judged, Member, Origin, Relay, Shown};
-use keyway_pipe::ConnectionPermit;
+use keyway_pipe::{ConnectionPermit, PeerAddress};
 use keyway_session::CapabilityMap;
 use tokio::sync::oneshot;
 
@@ -39,6 +40,9 @@ pub(crate) struct Guarding {
     known: Option<Found>,
     /// How it comes back, over quic.
     comeback: Option<Comeback>,
+    /// Where it was last, over quic, and when that is looked at again.
+    address: Option<SocketAddr>,
+    look_at: Instant,
     _permit: ConnectionPermit,
 }
 
@@ -50,6 +54,10 @@ impl Guarding {
         anonymous: Option<Arc<str>>,
         permit: ConnectionPermit,
     ) -> Self {
+        let address = match client.address() {
+            PeerAddress::Quic(address) => Some(*address),
+            _ => None,
+        };
         Self {
             gateway: gateway.clone(),
             client: client.clone(),
@@ -58,6 +66,8 @@ impl Guarding {
             found: None,
             known: None,
             comeback: None,
+            address,
+            look_at: Instant::now(),
             _permit: permit,
         }
     }
@@ -73,6 +83,15 @@ impl Guarding {
                 Ok(Shown::Certificate { subject, sans })
             }
             None => Ok(Shown::Nothing),
+        }
+    }
+
+    /// Tells presence if the client is somewhere else now.
+    fn follow(&mut self) {
+        let Some(before) = self.address else { return };
+        if let Some(now) = self.client.sender().current_address().filter(|now| *now != before) {
+            self.address = Some(now);
+            self.relay.moved(&PeerAddress::Quic(now));
         }
     }
 
@@ -152,6 +171,10 @@ impl Warden for Guarding {
     }
 
     fn on_message(&mut self, now: Instant, input: Input) -> Result<Option<Local>, CloseReason> {
+        if now >= self.look_at {
+            self.look_at = now + LOOKING;
+            self.follow();
+        }
         self.relay.on_message(now, input)
     }
 
@@ -188,6 +211,7 @@ impl Warden for Guarding {
     }
 
     fn resumed(&mut self) {
+        self.follow();
         if let Some(comeback) = &mut self.comeback {
             comeback.resumed();
         }
@@ -202,6 +226,8 @@ impl Warden for Guarding {
     }
 }
 
+/// How often a client that sends something is looked at for its address.
+const LOOKING: Duration = Duration::from_secs(1);
 /// As logs name it.
 const DOOR: &str = "qi";
 impl Found {

@@ -56,7 +56,8 @@ impl Stage {
         let auth = AuthConfig::parse("keyway.toml", &text, &policy).unwrap();
         let authenticator = Authenticator::new(auth);
         let rules = Rules::new(policy, authenticator);
-        let bus = BusSettings { shared, ..BusSettings::new(directory.urls().remove(0), Session::builder()) };
+        let presence = Some("Presence".to_owned());
+        let bus = BusSettings { shared, presence, ..BusSettings::new(directory.urls().remove(0), Session::builder()) };
         let gateway = Gateway::start(rules, vec![bus], None);
 
         let CertifiedKey::<KeyPair> { cert, signing_key } =
@@ -145,4 +146,28 @@ async fn b5_a_thousand_running_calls_survive_a_change_of_address_and_none_runs_t
     assert_ne!(endpoint.local_address().unwrap(), before);
     let runs = stage.runs.lock().unwrap();
     assert!(runs.len() == 1000 && runs.values().all(|runs| *runs == 1), "each ran once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_inside_hear_that_a_client_is_at_another_address() {
+    let stage = Stage::new(false).await;
+    let endpoint = QuicEndpoint::new(QuicOptions::default()).unwrap();
+    let session = stage.connect(stage.client().quic_endpoint(endpoint.clone())).await.unwrap();
+    let robot = timeout(PATIENCE, session.wait_for_service("Robot")).await.unwrap().unwrap();
+    let inside = Session::connect(&stage.directory.urls()[0]).await.unwrap();
+    let presence = timeout(PATIENCE, inside.wait_for_service("Presence")).await.unwrap().unwrap();
+    let mut moves = presence.signal::<keyway::Value>("addressChanged").await.unwrap();
+    endpoint.rebind().unwrap();
+    let port = endpoint.local_address().unwrap().port().to_string();
+    let told = async {
+        loop {
+            // It is seen by what it sends.
+            robot.call::<u32>("run", (400,)).await.unwrap();
+            if let Ok(told) = timeout(Duration::from_millis(200), moves.next()).await {
+                return format!("{:?}", told.unwrap().unwrap());
+            }
+        }
+    };
+    let told = timeout(PATIENCE, told).await.unwrap();
+    assert!(told.contains(&format!("quic://127.0.0.1:{port}")), "{told}");
 }
