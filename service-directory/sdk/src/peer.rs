@@ -171,6 +171,11 @@ impl Peer {
         self.calls.lock().remove(call).is_some()
     }
 
+    /// Whether calls wait for their answers.
+    pub(crate) fn has_calls(&self) -> bool {
+        !self.calls.lock().is_empty()
+    }
+
     /// The service is gone from the directory: its calls fail (spec 7.6).
     pub(crate) fn fail_service(&self, service: ServiceId, text: &str) {
         let waiters = self.calls.lock().take_service(service);

@@ -170,6 +170,10 @@ impl Handler for PeerHandler {
         self.peer.missed(signal, missed);
     }
 
+    fn is_waiting(&self) -> bool {
+        self.peer.has_calls()
+    }
+
     fn on_resuming(&mut self, key: &[u8]) -> Option<Bytes> {
         self.guarded.as_mut()?.warden.resuming(key).map(Bytes::from)
     }

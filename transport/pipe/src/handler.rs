@@ -49,6 +49,11 @@ pub trait Handler: Send {
     /// before the next one.
     fn on_gap(&mut self, _signal: (ServiceId, ObjectId, ActionId), _missed: u64) {}
 
+    /// Whether answers are waited for: then it matters to know soon that nobody will give them.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
     /// A client whose connection was lost has come back and shows this key. The key for the next time, if this one is right; the
     /// session goes on then, and nothing of it is lost or repeated. Only where sessions are kept (over QUIC).
     fn on_resuming(&mut self, _key: &[u8]) -> Option<Bytes> {

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use keyway_session::CloseReason;
+use keyway_wire::native::{CloseCode, Control, Held};
 use quinn::{ConnectionError, Side};
 use tokio::task::JoinSet;
 
@@ -56,21 +58,23 @@ impl QuicDriver {
             receipts: Default::default(),
             key: Default::default(),
             is_key_under_way: false.into(),
+            said: Instant::now().into(),
         });
         let mut ending = Ending { shared, finished: false };
         async move {
             let shared = ending.shared.clone();
             let (mut connection, mut control) = (connection, control);
             let reason = loop {
-                let lost = match drive(&shared, &connection, control).await {
+                let (lost, comer) = match drive(&shared, &connection, control).await {
                     Ended::Over(reason) => break reason,
-                    Ended::Lost(reason) => reason,
+                    Ended::Lost(reason) => (reason, None),
+                    Ended::Replaced(comer) => (CloseReason::Remote, Some(comer)),
                 };
                 // One that is not dead yet hears where its client is.
-                close(&connection, keyway_wire::native::CloseCode::REPLACED, "the session goes on elsewhere");
+                close(&connection, CloseCode::REPLACED, "the session goes on elsewhere");
                 shared.lanes.park();
                 tracing::debug!(peer = %shared.lanes.peer(), reason = %lost, "connection lost; the session waits");
-                match come_back(&shared, &mut comeback, lost).await {
+                match come_back(&shared, &mut comeback, lost, comer).await {
                     Ok(next) => (connection, control) = next,
                     Err(reason) => break reason,
                 }
@@ -123,7 +127,12 @@ enum Ended {
     Over(CloseReason),
     /// The session may go on over another.
     Lost(CloseReason),
+    /// It is dead, though nobody has noticed here: its client has come back.
+    Replaced(Admitted),
 }
+
+/// A client that has come back with the right key, and the key for the next time.
+type Admitted = (Comer, Bytes);
 
 /// Runs one connection, and says why it ended.
 async fn drive<H: Handler + 'static>(
@@ -147,11 +156,10 @@ async fn drive<H: Handler + 'static>(
             }
             return Ended::Over(reason);
         }
-        if lanes.has_comer() {
-            // Its connection is dead, though nobody has noticed here.
+        if let Some(comer) = believed(shared) {
             readers.shutdown().await;
             writers.shutdown().await;
-            return Ended::Lost(CloseReason::Remote);
+            return Ended::Replaced(comer);
         }
         tokio::select! {
             stream = connection.accept_uni() => match stream {
@@ -197,13 +205,14 @@ async fn come_back<H: Handler + 'static>(
     shared: &Arc<Shared<H>>,
     comeback: &mut Comeback,
     lost: CloseReason,
+    mut comer: Option<Admitted>,
 ) -> Result<(quinn::Connection, ControlIo), CloseReason> {
     match comeback {
         Comeback::Never => Err(lost),
         Comeback::Waits(limit) => {
             let comer = async {
                 loop {
-                    if let Some(comer) = shared.lanes.take_comer() {
+                    if let Some(comer) = comer.take().or_else(|| believed(shared)) {
                         match admit(shared, comer).await {
                             Some(admitted) => return Ok(admitted),
                             None => continue,
@@ -258,22 +267,32 @@ async fn meanwhile<H: Handler, T>(shared: &Arc<Shared<H>>, doing: impl Future<Ou
     }
 }
 
-/// A client has come back to this server.
-async fn admit<H: Handler>(shared: &Arc<Shared<H>>, comer: Comer) -> Option<(quinn::Connection, ControlIo)> {
-    let Some(key) = shared.handler.lock().on_resuming(&comer.key) else {
-        comer.refuse("the resume key is not the session's last one; authenticate anew");
-        return None;
-    };
+/// A client that has come back to this server, if there is one and its key is right.
+fn believed<H: Handler>(shared: &Arc<Shared<H>>) -> Option<Admitted> {
+    let comer = shared.lanes.take_comer()?;
+    // Taken in a statement of its own: the lock is held no longer.
+    let next = shared.handler.lock().on_resuming(&comer.key);
+    match next {
+        Some(key) => Some((comer, key)),
+        None => {
+            comer.refuse("the resume key is not the session's last one; authenticate anew");
+            None
+        }
+    }
+}
+
+/// Goes on with a client that has come back to this server.
+async fn admit<H: Handler>(shared: &Arc<Shared<H>>, (comer, key): Admitted) -> Option<(quinn::Connection, ControlIo)> {
     let Comer { connection, mut control, held, .. } = comer;
     open_windows(&connection);
-    let resumed = keyway_wire::native::Control::Resumed { held: shared.receipts.lock().held(), key };
+    let resumed = Control::Resumed { held: shared.receipts.lock().held(), key };
     // A client that is gone again comes again.
     let said = tokio::time::timeout(SAYING, control.send(&[resumed])).await;
     if !matches!(said, Ok(Ok(()))) {
         return None;
     }
     if let Err(error) = shared.lanes.resume(connection.clone(), &held) {
-        close(&connection, keyway_wire::native::CloseCode::PROTOCOL, &error.to_string());
+        close(&connection, CloseCode::PROTOCOL, &error.to_string());
         shared.lanes.park();
         return None;
     }
@@ -310,11 +329,17 @@ fn go_on<H: Handler>(
     Ok((connection, control))
 }
 
-/// When handler or receipts want to be asked.
+/// When handler or receipts want to be asked, or the other side is to hear something.
 async fn alarm<H: Handler>(shared: &Shared<H>) {
-    let timeout = shared.handler.lock().poll_timeout();
-    let due = if shared.lanes.keeps() { shared.receipts.lock().poll_timeout() } else { None };
-    match [timeout, due].into_iter().flatten().min() {
+    let (timeout, waits) = {
+        let handler = shared.handler.lock();
+        (handler.poll_timeout(), handler.is_waiting())
+    };
+    let (due, beat) = match shared.lanes.keeps() {
+        true => (shared.receipts.lock().poll_timeout(), waits.then(|| *shared.said.lock() + BEAT)),
+        false => (None, None),
+    };
+    match [timeout, due, beat].into_iter().flatten().min() {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
@@ -326,6 +351,12 @@ impl<H: Handler> Shared<H> {
         let now = Instant::now();
         self.acknowledge(now);
         let mut handler = self.handler.lock();
+        let mut said = self.said.lock();
+        if handler.is_waiting() && now >= *said + BEAT && self.lanes.keeps() {
+            *said = now;
+            self.lanes.acknowledge(Held::default());
+        }
+        drop(said);
         if handler.poll_timeout().is_some_and(|at| at <= now)
             && let Err(reason) = handler.on_timeout(now, &self.sender)
         {
@@ -345,6 +376,8 @@ async fn write_rest(lanes: &Arc<Lanes>, connection: &quinn::Connection, writers:
     let _ = tokio::time::timeout(lanes.limits().linger, all).await;
 }
 
+/// How often a client that waits for answers says something: a server that was restarted answers that it knows nothing of it.
+const BEAT: Duration = Duration::from_secs(1);
 /// How often a session without a connection looks at its handler's time.
 const LOOKING: Duration = Duration::from_secs(1);
 /// How long telling a client that its session goes on may take.

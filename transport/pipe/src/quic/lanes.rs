@@ -275,10 +275,6 @@ impl Lanes {
         self.comer.lock().take()
     }
 
-    pub(super) fn has_comer(&self) -> bool {
-        self.comer.lock().is_some()
-    }
-
     /// Lanes that wait for a writer.
     pub(super) fn take_fresh(&self) -> Vec<Arc<Lane>> {
         std::mem::take(&mut *self.fresh.lock())

@@ -73,6 +73,7 @@ impl QuicOptions {
         transport
             // A day in milliseconds is well within what QUIC can say.
             .max_idle_timeout(IdleTimeout::try_from(dead_after).ok())
+            .keep_alive_interval(Some(dead_after / 3))
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
             .receive_window(VarInt::from_u32(WINDOW))
             .send_window(SEND_WINDOW)
@@ -83,10 +84,7 @@ impl QuicOptions {
     /// Of a client: the server opens lanes once it has let the client in.
     fn of_client(&self) -> Arc<TransportConfig> {
         let mut transport = self.transport();
-        // A server that was restarted answers the next packet with a reset: that is how soon a client without calls knows.
-        let ping = Duration::from_millis(1_250).min(self.dead_after() / 3);
         transport
-            .keep_alive_interval(Some(ping))
             .max_concurrent_bidi_streams(VarInt::from_u32(0))
             .max_concurrent_uni_streams(VarInt::from_u32(STREAMS));
         Arc::new(transport)
@@ -96,7 +94,6 @@ impl QuicOptions {
     fn of_server(&self) -> Arc<TransportConfig> {
         let mut transport = self.transport();
         transport
-            .keep_alive_interval(Some(self.dead_after() / 3))
             .max_concurrent_bidi_streams(VarInt::from_u32(1))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .receive_window(VarInt::from_u32(STRANGERS_WINDOW));

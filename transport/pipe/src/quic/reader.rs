@@ -42,6 +42,8 @@ pub(super) struct Shared<H> {
     pub(super) key: Mutex<Option<Bytes>>,
     /// The client has been given a key on coming back, and may not have it.
     pub(super) is_key_under_way: AtomicBool,
+    /// When the other side was last told something only for it to hear something.
+    pub(super) said: Mutex<Instant>,
 }
 
 /// Hands the frames of a stream to the handler, until the stream or the connection ends. An error closes the connection.
@@ -95,6 +97,8 @@ pub(super) async fn read_control<H: Handler>(
                     if shared.is_key_under_way.swap(false, Relaxed) {
                         shared.handler.lock().on_resumed();
                     }
+                    // Something was sent since the driver looked at its times: a call, perhaps.
+                    shared.lanes.driver.notify_one();
                 }
                 Control::Key { key } => *shared.key.lock() = Some(key),
                 _ => return Err(CloseReason::Protocol("a message of the handshake came after it".to_owned())),

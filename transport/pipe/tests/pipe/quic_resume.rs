@@ -52,13 +52,14 @@ struct End {
     news: mpsc::UnboundedSender<()>,
     /// The number of the key that is right.
     key: u32,
+    is_waiting: bool,
 }
 
 impl End {
     fn new() -> (Self, Arc<Mutex<Seen>>, mpsc::UnboundedReceiver<()>) {
         let (news, heard) = mpsc::unbounded_channel();
         let seen = Arc::<Mutex<Seen>>::default();
-        (Self { seen: seen.clone(), news, key: 0 }, seen, heard)
+        (Self { seen: seen.clone(), news, key: 0, is_waiting: false }, seen, heard)
     }
 }
 
@@ -84,6 +85,10 @@ impl Handler for End {
 
     fn on_gap(&mut self, _: (ServiceId, ObjectId, ActionId), missed: u64) {
         self.seen.lock().missed += missed;
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.is_waiting
     }
 
     fn on_resuming(&mut self, key: &[u8]) -> Option<Bytes> {
@@ -128,10 +133,14 @@ struct Server {
 }
 
 impl Server {
-    async fn start(url: &str, tls: &TlsServer, keeping: Keeping) -> Self {
+    async fn start(tls: &TlsServer, keeping: Keeping) -> Self {
+        Self::start_with(tls, keeping, DEAD_AFTER).await
+    }
+
+    async fn start_with(tls: &TlsServer, keeping: Keeping, dead_after: Duration) -> Self {
         let mut options = QuicOptions::default();
-        options.dead_after = DEAD_AFTER;
-        let listener = QuicListener::bind(&Url::parse(url), tls, options).await.unwrap();
+        options.dead_after = dead_after;
+        let listener = QuicListener::bind(&Url::parse("quic://127.0.0.1:0"), tls, options).await.unwrap();
         let address = listener.local_address().unwrap();
         let (announce, sender) = tokio::sync::watch::channel(None);
         let (end, seen, heard) = End::new();
@@ -221,14 +230,19 @@ struct Client {
 
 impl Client {
     async fn connect(url: &Url, tls: &TlsClient) -> Self {
+        Self::connect_with(url, tls, DEAD_AFTER, false).await
+    }
+
+    async fn connect_with(url: &Url, tls: &TlsClient, dead_after: Duration, is_waiting: bool) -> Self {
         let mut options = QuicOptions::default();
-        options.dead_after = DEAD_AFTER;
+        options.dead_after = dead_after;
         let endpoint = QuicEndpoint::new(options).unwrap();
         let capabilities = Bytes::from_static(b"client");
         let who = dialogue(Proof::Nothing, |_| None);
         let connecting = endpoint.connect(url, tls, capabilities, who, QueueLimits::default());
         let QuicConnected { sender, driver, .. } = timeout(PATIENCE, connecting).await.unwrap().unwrap();
-        let (end, seen, heard) = End::new();
+        let (mut end, seen, heard) = End::new();
+        end.is_waiting = is_waiting;
         tokio::spawn(driver.run(end));
         Self { sender, seen, heard }
     }
@@ -253,7 +267,7 @@ fn certificates() -> (TlsServer, TlsClient) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn no_call_is_lost_or_runs_twice_while_the_network_comes_and_goes() {
     let (server_tls, tls) = certificates();
-    let server = Server::start("quic://127.0.0.1:0", &server_tls, keeping()).await;
+    let server = Server::start(&server_tls, keeping()).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     let (sent, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
@@ -289,7 +303,7 @@ async fn no_call_is_lost_or_runs_twice_while_the_network_comes_and_goes() {
 /// Emits through two cuts, and says what was emitted, received and missed.
 async fn events_over(keeping: Keeping) -> (u32, Vec<u32>, u64) {
     let (server_tls, tls) = certificates();
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, keeping).await;
+    let mut server = Server::start(&server_tls, keeping).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     let sender = server.sender().await;
@@ -336,7 +350,7 @@ async fn events_beyond_the_window_are_a_gap_of_the_right_size() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_client_that_comes_back_before_its_loss_is_noticed_takes_the_session_over() {
     let (server_tls, tls) = certificates();
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, keeping()).await;
+    let mut server = Server::start(&server_tls, keeping()).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     // The server goes on hearing the client's pings, which hears nothing.
@@ -353,7 +367,7 @@ async fn a_client_that_comes_back_before_its_loss_is_noticed_takes_the_session_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_server_that_was_restarted_is_noticed_at_once_and_begins_anew() {
     let (server_tls, tls) = certificates();
-    let server = Server::start("quic://127.0.0.1:0", &server_tls, keeping()).await;
+    let server = Server::start(&server_tls, keeping()).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     client.sender.send(call(1, 1, 10)).unwrap();
@@ -361,7 +375,7 @@ async fn a_server_that_was_restarted_is_noticed_at_once_and_begins_anew() {
     // As if by kill -9: nobody is told. The client's pings reach the next one, which does not know them.
     network.set(false, false);
     server.accepting.abort();
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, keeping()).await;
+    let mut server = Server::start(&server_tls, keeping()).await;
     *network.server.lock() = server.address;
     network.set(true, true);
     until(&client.seen, &mut client.heard, |seen| seen.restarts == 1).await;
@@ -375,10 +389,30 @@ async fn a_server_that_was_restarted_is_noticed_at_once_and_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_client_that_waits_for_answers_does_not_wait_for_its_next_ping() {
+    let (server_tls, tls) = certificates();
+    // Pings come every ten minutes.
+    let dead_after = Duration::from_secs(1800);
+    let server = Server::start_with(&server_tls, keeping(), dead_after).await;
+    let network = Network::to(server.address).await;
+    let mut client = Client::connect_with(&network.url, &tls, dead_after, true).await;
+    client.sender.send(call(1, 1, 10)).unwrap();
+    until(&client.seen, &mut client.heard, |seen| seen.calls.len() == 1).await;
+    // Everything is acknowledged; nothing is to be sent.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    network.set(false, false);
+    server.accepting.abort();
+    let server = Server::start_with(&server_tls, keeping(), dead_after).await;
+    *network.server.lock() = server.address;
+    network.set(true, true);
+    until(&client.seen, &mut client.heard, |seen| seen.restarts == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_client_that_does_not_come_back_is_gone_when_its_time_is_over() {
     let (server_tls, tls) = certificates();
     let time = Duration::from_secs(1);
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, Keeping { time, ..keeping() }).await;
+    let mut server = Server::start(&server_tls, Keeping { time, ..keeping() }).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     let sender = server.sender().await;
@@ -392,7 +426,7 @@ async fn a_client_that_does_not_come_back_is_gone_when_its_time_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_session_without_a_connection_can_be_closed_by_either_side() {
     let (server_tls, tls) = certificates();
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, keeping()).await;
+    let mut server = Server::start(&server_tls, keeping()).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     let sender = server.sender().await;
@@ -410,7 +444,7 @@ async fn a_key_that_is_not_the_session_s_opens_nothing() {
     let (server_tls, tls) = certificates();
     // The client is told a key that the session does not know.
     let wrong = Keeping { key: key_of(9), ..keeping() };
-    let mut server = Server::start("quic://127.0.0.1:0", &server_tls, wrong).await;
+    let mut server = Server::start(&server_tls, wrong).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     server.sender().await;
