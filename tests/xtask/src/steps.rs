@@ -49,7 +49,7 @@ struct Stage {
 
 impl Stage {
     fn rust_tests(&self) -> Result<Counts> {
-        self.build(&["--release", "-p", "keyway-cli"])?;
+        self.build_release()?;
         let mut command = self.cargo();
         command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
         command.env("KEYWAY_PEER_PYTHON", &self.python).env("KEYWAY_BIN", self.keyway());
@@ -58,7 +58,7 @@ impl Stage {
 
     /// Runs a suite against `keyway directory`.
     fn conformance(&self, suite: &str, expected_skips: u64) -> Result<Counts> {
-        self.build(&["--release", "-p", "keyway-cli", "-p", "keyway-tests", "--bins"])?;
+        self.build_release()?;
         let directory =
             Listening::start(Command::new(self.keyway()).args(["directory", "--listen", "tcp://127.0.0.1:0"]))?;
         let mut command = Command::new(&self.python);
@@ -81,10 +81,12 @@ impl Stage {
         self.root.join("target/release/keyway")
     }
 
-    fn build(&self, arguments: &[&str]) -> Result<()> {
-        let status = self.cargo().args(["build", "--locked"]).args(arguments).status().context("starting cargo")?;
+    /// What the steps start. Always the same packages: for others, features differ, and everything is built once more.
+    fn build_release(&self) -> Result<()> {
+        let packages = ["build", "--locked", "--release", "-p", "keyway-cli", "-p", "keyway-tests", "--bins"];
+        let status = self.cargo().args(packages).status().context("starting cargo")?;
         if !status.success() {
-            bail!("cargo build {} failed", arguments.join(" "));
+            bail!("cargo {} failed", packages.join(" "));
         }
         Ok(())
     }
