@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -186,7 +186,9 @@ async fn lost<H: Handler + 'static>(
     mut readers: JoinSet<Result<(), CloseReason>>,
     mut writers: JoinSet<()>,
 ) -> Ended {
-    let may_come_back = shared.lanes.keeps() && is_lost(&error);
+    // A client that has not heard yet that its session goes on gives up an attempt, not its session.
+    let is_attempt = shared.is_key_under_way.load(Relaxed);
+    let may_come_back = shared.lanes.keeps() && (is_attempt || is_lost(&error));
     if !may_come_back {
         shared.lanes.refuse();
     }
@@ -296,7 +298,7 @@ async fn admit<H: Handler>(shared: &Arc<Shared<H>>, (comer, key): Admitted) -> O
         shared.lanes.park();
         return None;
     }
-    shared.is_key_under_way.store(true, std::sync::atomic::Ordering::Relaxed);
+    shared.is_key_under_way.store(true, Relaxed);
     Some((connection, control))
 }
 

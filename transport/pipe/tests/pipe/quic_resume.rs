@@ -267,7 +267,7 @@ fn certificates() -> (TlsServer, TlsClient) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn no_call_is_lost_or_runs_twice_while_the_network_comes_and_goes() {
     let (server_tls, tls) = certificates();
-    let server = Server::start(&server_tls, keeping()).await;
+    let mut server = Server::start(&server_tls, keeping()).await;
     let network = Network::to(server.address).await;
     let mut client = Client::connect(&network.url, &tls).await;
     let (sent, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
@@ -284,9 +284,10 @@ async fn no_call_is_lost_or_runs_twice_while_the_network_comes_and_goes() {
             }
         })
     };
-    for _ in 0..3 {
+    for times in 1..=3 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         network.cut().await;
+        until(&server.seen, &mut server.heard, |seen| seen.confirmed >= times).await;
     }
     stop.store(true, Ordering::SeqCst);
     calling.await.unwrap();
@@ -297,7 +298,7 @@ async fn no_call_is_lost_or_runs_twice_while_the_network_comes_and_goes() {
         assert_eq!(seen.calls.len(), sent as usize);
         assert!(seen.calls.values().all(|times| *times == 1), "{:?}", seen.calls);
     }
-    assert!(sent > 500 && server.seen.lock().confirmed >= 2, "{sent} {:?}", server.seen.lock().confirmed);
+    assert!(sent > 300, "{sent}");
 }
 
 /// Emits through two cuts, and says what was emitted, received and missed.
@@ -319,11 +320,12 @@ async fn events_over(keeping: Keeping) -> (u32, Vec<u32>, u64) {
             }
         })
     };
-    for _ in 0..2 {
+    for times in 1..=2 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         network.cut().await;
+        // Only then it has been lost once more.
+        until(&server.seen, &mut server.heard, |seen| seen.confirmed >= times).await;
     }
-    until(&server.seen, &mut server.heard, |seen| seen.confirmed >= 2).await;
     stop.store(true, Ordering::SeqCst);
     emitting.await.unwrap();
     let last = count.load(Ordering::SeqCst);
@@ -362,6 +364,28 @@ async fn a_client_that_comes_back_before_its_loss_is_noticed_takes_the_session_o
     until(&client.seen, &mut client.heard, |seen| seen.calls.len() == 1).await;
     until(&server.seen, &mut server.heard, |seen| seen.confirmed == 1).await;
     assert_eq!(server.seen.lock().calls[&1], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_attempt_to_come_back_that_is_given_up_does_not_end_the_session() {
+    let (server_tls, tls) = certificates();
+    let mut server = Server::start(&server_tls, keeping()).await;
+    let network = Network::to(server.address).await;
+    let mut client = Client::connect(&network.url, &tls).await;
+    client.sender.send(call(1, 1, 10)).unwrap();
+    until(&client.seen, &mut client.heard, |seen| seen.calls.len() == 1).await;
+    // While nothing comes back from the server, the client makes attempts that the server may see, and gives them up.
+    for _ in 0..40 {
+        network.set(true, false);
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        network.set(true, true);
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    network.set(true, true);
+    client.sender.send(call(2, 1, 10)).unwrap();
+    until(&client.seen, &mut client.heard, |seen| seen.calls.contains_key(&2)).await;
+    until(&server.seen, &mut server.heard, |seen| seen.calls.contains_key(&2)).await;
+    assert!(client.seen.lock().closed.is_none() && server.seen.lock().closed.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
