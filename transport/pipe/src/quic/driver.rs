@@ -378,7 +378,7 @@ async fn write_rest(lanes: &Arc<Lanes>, connection: &quinn::Connection, writers:
     let _ = tokio::time::timeout(lanes.limits().linger, all).await;
 }
 
-/// How often a client that waits for answers says something: a server that was restarted answers that it knows nothing of it.
+/// How often who waits for answers says something: a server that was restarted answers that it knows nothing of its client.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a session without a connection looks at its handler's time.
 const LOOKING: Duration = Duration::from_secs(1);
