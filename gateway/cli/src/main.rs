@@ -16,6 +16,8 @@ mod output;
 mod selection;
 mod serve;
 mod stop;
+#[cfg(feature = "otlp")]
+mod telemetry;
 mod tls;
 
 use std::process::ExitCode;
@@ -93,11 +95,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let keyway = Keyway::parse();
-    keyway.logging.start();
+    // A gateway starts logging when it knows whether it sends traces, too.
+    if !matches!(keyway.command, Command::Gateway(_) | Command::Up(_)) {
+        keyway.logging.start();
+    }
     let result = match keyway.command {
         Command::Directory(args) => commands::directory::run(args),
-        Command::Up(args) => commands::up::run(args),
-        Command::Gateway(args) => commands::gateway::run(&args),
+        Command::Up(args) => commands::up::run(args, &keyway.logging),
+        Command::Gateway(args) => commands::gateway::run(&args, &keyway.logging),
         Command::Info(args) => commands::info::run(&args),
         Command::Services(args) => commands::services::run(&args),
         Command::Call(args) => commands::call::run(&args),

@@ -1,10 +1,19 @@
 //! TLS out of files (spec 11): which servers are believed, by which certificate this side is known to them, and what a listener shows.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use anyhow::Context;
 use clap::Args;
 use keyway::{SessionBuilder, TlsClient, TlsError, TlsServer};
 use keyway_config::Trust;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use crate::exit::Usage;
 
@@ -54,6 +63,25 @@ pub(crate) fn server(
         Some(file) => server.client_ca_file(file).map(Some),
         None => Ok(Some(server)),
     }
+}
+
+/// For HTTP clients: whom `ca` has issued certificates is believed, or whom the system believes.
+pub(crate) fn https(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            let wrong = || format!("cannot use the certificates in {}", path.display());
+            let pem = fs::read(path).with_context(wrong)?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                roots.add(certificate.with_context(wrong)?).with_context(wrong)?;
+            }
+        }
+        // Some of the system's may be unusable; whoever needs one of these is told so by TLS.
+        None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl TlsArgs {

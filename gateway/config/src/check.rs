@@ -67,6 +67,9 @@ fn numbers(settings: &Settings, context: &mut Context<'_>) {
     let name = &settings.presence.name;
     let is_name = (1..=255).contains(&name.len()) && !name.contains(char::is_control);
     demand(is_name, ["presence", "name"], "`name` has 1 to 255 bytes, and no control characters");
+    let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    let reason = "`otlp` is the URL of a collector, such as \"http://127.0.0.1:4318\"";
+    demand(settings.telemetry.otlp.as_ref().is_none_or(is_url), ["telemetry", "otlp"], reason);
     let name = settings.discovery.name.as_deref();
     let is_name = name.is_none_or(|name| (1..=63).contains(&name.len()) && !name.contains(char::is_control));
     demand(is_name, ["discovery", "name"], "`name` has 1 to 63 bytes, and no control characters");

@@ -16,7 +16,7 @@ use toml::{
 
 use crate::{
     Admin, Audit, ConfigError, Directory, Discovery, HIDDEN, Lease, Limits, Listen, Network, Place, Presence, Problem,
-    ProblemCode, Session, check, document, files,
+    ProblemCode, Session, Telemetry, check, document, files,
     schema::{auth_keys, policy_keys, top_level},
     source::{Problems, Source},
 };
@@ -45,6 +45,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// `[presence]`.
     pub presence: Presence,
+    /// `[telemetry]`.
+    pub telemetry: Telemetry,
     /// `[[role]]` and `[[rule]]`, or the file they are in.
     pub policy: Policy,
     /// `[[user]]`, `[[certificate]]`, `[jwt]`, `[lockout]` and `[anonymous]`.
@@ -77,6 +79,7 @@ pub(crate) struct Settings {
     pub(crate) leases: Vec<Lease>,
     pub(crate) discovery: Discovery,
     pub(crate) presence: Presence,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// Reads a file that a configuration names.
@@ -122,6 +125,7 @@ impl Config {
             leases: self.leases.clone(),
             discovery: self.discovery.clone(),
             presence: self.presence.clone(),
+            telemetry: self.telemetry.clone(),
         };
         let mut table = Table::try_from(settings).unwrap_or_default();
         table.extend(self.written.clone());
@@ -182,6 +186,7 @@ fn parse(
             leases: settings.leases,
             discovery: settings.discovery,
             presence: settings.presence,
+            telemetry: settings.telemetry,
             policy,
             auth,
             policy_file: settings.policy,

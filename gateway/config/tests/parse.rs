@@ -72,6 +72,9 @@ name = "lab"
 [presence]
 enabled = false
 
+[telemetry]
+otlp = "http://127.0.0.1:4318"
+
 [[role]]
 name = "guest"
 
@@ -144,6 +147,7 @@ fn every_section_is_read() {
     assert_eq!(config.leases[0].on_loss.as_ref().unwrap().member, "stopMove");
     assert_eq!((config.discovery.mdns, config.discovery.name.as_deref()), (true, Some("lab")));
     assert!(!config.presence.enabled);
+    assert_eq!(config.telemetry.otlp.as_deref(), Some("http://127.0.0.1:4318"));
     assert!(config.policy.has_role("guest") && !config.auth.admits_nobody(true));
 }
 
@@ -275,6 +279,7 @@ fn keys_that_do_not_go_together_are_refused_with_what_to_do() {
         ("[limits]\nunauthenticated_time = '10'\n".to_owned(), "2:24: KW-C101: \"10\" is no duration"),
         ("[audit]\nkeep = '1MiB'\n".to_owned(), "2:8: KW-C101: `keep` is less"),
         ("[audit]\narguments = ['ALMotion']\n".to_owned(), "2:13: KW-C101: \"ALMotion\" is no pattern"),
+        ("[telemetry]\notlp = 'collector:4317'\n".to_owned(), "2:8: KW-C101: `otlp` is the URL"),
         (format!("[discovery]\nname = '{}'\n", "n".repeat(64)), "2:8: KW-C101: `name` has 1 to 63"),
         (
             format!("[discovery]\nmdns = true\n[[listen]]\nurl = 'quic://h:1'\n{tls}{open}"),

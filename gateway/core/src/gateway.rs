@@ -297,10 +297,9 @@ impl Gateway {
         self.0.presence.enter(member, bus, connection, traffic, self.journal(member))
     }
 
-    /// The audit log as a client's session writes it, if there is one.
+    /// The audit log as a client's session writes it, and traces; `None` if there is neither.
     pub(crate) fn journal(&self, member: &Member) -> Option<Journal> {
-        let recorder = self.0.recorder.clone()?;
-        Some(Journal::new(recorder, member.caller.clone(), &self.0.rules.load().rules.audit))
+        Journal::new(self.0.recorder.as_ref(), &member.caller, &self.0.rules.load().rules.audit)
     }
 
     /// The lease of a service, if it has one: whoever calls, posts or sets something there takes it before.

@@ -1,4 +1,4 @@
-//! What a session's messages leave in the audit log.
+//! What a session's messages leave in the audit log, and as traces.
 
 use std::{
     sync::Arc,
@@ -7,15 +7,21 @@ use std::{
 
 use keyway_history::audit::{Arguments, Caller, Kind, Outcome, Overflow, Record, Recorder, Refusal, Slot};
 
+use tracing::{Level, Span, field::Empty};
+
 use crate::{
     client::{ClientError, GatewayCode},
     rules::AuditRules,
 };
 
-/// The audit log as one session writes it.
+/// The target of the spans of calls. They are of level TRACE: only who asks for this target pays for them.
+pub const CALLS: &str = "keyway::call";
+
+/// The audit log as one session writes it, and the traces.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
-    recorder: Recorder,
+    /// Without one, only traces are left.
+    recorder: Option<Recorder>,
     caller: Arc<Caller>,
     overflow: Overflow,
 }
@@ -31,6 +37,8 @@ pub(crate) struct Entry {
     member: Arc<str>,
     kind: Kind,
     arguments: Option<Arguments>,
+    /// As long as this is going on, for those who trace.
+    span: Span,
 }
 
 /// Where the record goes.
@@ -40,11 +48,15 @@ enum Place {
     Whenever(Recorder),
     /// Its room is taken already.
     Reserved(Slot),
+    /// There is no log.
+    Nowhere,
 }
 
 impl Journal {
-    pub(crate) fn new(recorder: Recorder, caller: Arc<Caller>, rules: &AuditRules) -> Self {
-        Self { recorder, caller, overflow: rules.overflow }
+    /// None if nobody reads it.
+    pub(crate) fn new(recorder: Option<&Recorder>, caller: &Arc<Caller>, rules: &AuditRules) -> Option<Self> {
+        let is_read = recorder.is_some() || tracing::enabled!(target: CALLS, Level::TRACE);
+        is_read.then(|| Self { recorder: recorder.cloned(), caller: caller.clone(), overflow: rules.overflow })
     }
 
     /// The same by other rules.
@@ -72,10 +84,24 @@ impl Journal {
         member: Arc<str>,
     ) -> Result<Entry, ClientError> {
         let not_recorded = |refusal: Refusal| ClientError::new(GatewayCode::NotRecorded, refusal.to_string());
-        let place = match self.overflow {
-            Overflow::FailClosed => Place::Reserved(self.recorder.reserve().map_err(not_recorded)?),
-            _ => Place::Whenever(self.recorder.clone()),
+        let place = match (&self.recorder, self.overflow) {
+            (Some(recorder), Overflow::FailClosed) => Place::Reserved(recorder.reserve().map_err(not_recorded)?),
+            (Some(recorder), _) => Place::Whenever(recorder.clone()),
+            (None, _) => Place::Nowhere,
         };
+        let span = tracing::trace_span!(
+            target: CALLS,
+            parent: None,
+            "call",
+            otel.name = format_args!("{service}.{member}"),
+            otel.kind = "server",
+            otel.status_code = Empty,
+            rpc.system = "qi",
+            rpc.service = %service,
+            rpc.method = %member,
+            keyway.kind = ?kind,
+            keyway.session = %self.caller.session,
+        );
         Ok(Entry {
             place,
             time: SystemTime::now(),
@@ -85,6 +111,7 @@ impl Journal {
             member,
             kind,
             arguments: None,
+            span,
         })
     }
 
@@ -95,7 +122,8 @@ impl Journal {
 
     /// Something that has happened: it is too late to refuse it where it cannot be recorded.
     fn note(&self, kind: Kind, service: &Arc<str>, member: Arc<str>, outcome: Outcome, duration: Duration) {
-        self.recorder.record(Record {
+        let Some(recorder) = &self.recorder else { return };
+        recorder.record(Record {
             time: SystemTime::now(),
             caller: self.caller.clone(),
             service: service.clone(),
@@ -117,6 +145,7 @@ impl Entry {
 
     /// It is over; `ok` is whether the service did what it was asked.
     pub(crate) fn finish(self, ok: bool) {
+        self.span.record("otel.status_code", if ok { "OK" } else { "ERROR" });
         let record = Record {
             time: self.time,
             caller: self.caller,
@@ -130,6 +159,7 @@ impl Entry {
         match self.place {
             Place::Whenever(recorder) => recorder.record(record),
             Place::Reserved(slot) => slot.record(record),
+            Place::Nowhere => {}
         }
     }
 }

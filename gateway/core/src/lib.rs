@@ -24,6 +24,7 @@ mod under_way;
 pub use bus::{Bus, BusSettings, DoorAddresses};
 pub use comeback::{Comeback, Comebacks};
 pub use gateway::{Gateway, Judged, Origin, Shown};
+pub use journal::CALLS;
 pub use lease::{Lease, LeaseRule, Leased};
 pub use member::Member;
 pub use metrics::{AuditState, BusState, Metrics, Snapshot, Totals, Traffic};

@@ -7,6 +7,7 @@ use keyway_config::Config;
 use crate::{
     exit::Usage,
     gateway::{DirectoryFlags, GateArgs, Plan, Running},
+    logging::LoggingArgs,
     stop::Stop,
 };
 
@@ -35,8 +36,9 @@ pub(crate) struct GatewayArgs {
     network_threads: Option<usize>,
 }
 
-pub(crate) fn run(args: &GatewayArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &GatewayArgs, logging: &LoggingArgs) -> anyhow::Result<()> {
     let config = args.gate.load()?;
+    let _logging = logging.start_with(config.as_ref().and_then(|config| config.telemetry.otlp.as_deref()))?;
     let plan = Plan::new(config.as_ref(), &args.gate, args.directories.buses()?, &args.listen)?;
     let configured = config.as_ref().and_then(|config| config.network.threads).map(std::num::NonZero::get);
     let threads = args.network_threads.or(configured);

@@ -9,6 +9,7 @@ use keyway_gateway::BusSettings;
 use crate::{
     demo,
     gateway::{GateArgs, Plan, Running},
+    logging::LoggingArgs,
     serve::{self, ServeArgs},
     stop::Stop,
 };
@@ -40,12 +41,13 @@ pub(crate) struct UpArgs {
     demo: bool,
 }
 
-pub(crate) fn run(mut args: UpArgs) -> anyhow::Result<()> {
+pub(crate) fn run(mut args: UpArgs, logging: &LoggingArgs) -> anyhow::Result<()> {
     let demo = args.demo.then(|| demo::Files::prepare(args.gate.config.is_none())).transpose()?.flatten();
     if let Some(files) = &demo {
         args.gate.config = Some(files.config().to_owned());
     }
     let config = args.gate.load()?;
+    let _logging = logging.start_with(config.as_ref().and_then(|config| config.telemetry.otlp.as_deref()))?;
     let threads = config.as_ref().and_then(|config| config.network.threads).map(std::num::NonZero::get);
     let threads = args.serve.network_threads.or(threads);
     let runtime = keyway_pipe::runtime::build(threads).context("cannot start the network threads")?;

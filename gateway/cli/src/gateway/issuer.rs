@@ -2,7 +2,6 @@
 //! key that is not there.
 
 use std::{
-    fs,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,12 +9,10 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use keyway_auth::{AuthConfig, Issuer, IssuerKeys, Jwks};
 use reqwest::{Client, redirect};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use serde::Deserialize;
 use tokio::{sync::Notify, task::AbortHandle};
+
+use crate::tls;
 
 /// Follows the issuer of a configuration, if there is one; a reload that changes nothing of it leaves the keys where they are.
 #[derive(Debug, Default)]
@@ -143,35 +140,14 @@ async fn get(client: &Client, url: &str) -> anyhow::Result<String> {
 
 /// For one look: certificates that are replaced count from the next one on.
 fn client(issuer: &Issuer) -> anyhow::Result<Client> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots(issuer)?)
-        .with_no_client_auth();
     let builder = Client::builder()
-        .use_preconfigured_tls(tls)
+        .use_preconfigured_tls(tls::https(issuer.ca.as_deref())?)
         .timeout(PATIENCE)
         // Whoever is asked is who was meant.
         .redirect(redirect::Policy::none());
     let is_here = issuer.url.starts_with("http:");
     let builder = if is_here { builder.no_proxy() } else { builder };
     builder.build().context("no HTTP client")
-}
-
-fn roots(issuer: &Issuer) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    match &issuer.ca {
-        Some(path) => {
-            let wrong = || format!("cannot use the certificates in {}", path.display());
-            let pem = fs::read(path).with_context(wrong)?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                roots.add(certificate.with_context(wrong)?).with_context(wrong)?;
-            }
-        }
-        // Some of the system's may be unusable; whoever needs one of these is told so by TLS.
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-    }
-    Ok(roots)
 }
 
 /// For a whole answer.

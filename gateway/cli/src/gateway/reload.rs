@@ -76,7 +76,7 @@ impl Reloads {
         let restart_needed = restarts(&self.config, &config);
         if restart_needed {
             tracing::warn!(
-                "listeners, directories, the audit log, [network], [admin] and [discovery] are changed by a restart only"
+                "listeners, directories, the audit log, [network], [admin], [discovery] and [telemetry] are changed by a restart only"
             );
         }
         let auth = self.following.keys_for(config.auth.clone());
@@ -109,4 +109,5 @@ fn restarts(old: &Config, new: &Config) -> bool {
         || old.audit.folder != new.audit.folder
         || old.admin != new.admin
         || old.discovery != new.discovery
+        || old.telemetry != new.telemetry
 }

@@ -10,6 +10,7 @@ mod listen;
 mod network;
 mod presence;
 mod session;
+mod telemetry;
 
 pub use admin::Admin;
 pub use audit::{Audit, AuditOverflow, MemberGlob};
@@ -21,3 +22,4 @@ pub use listen::{Anonymous, Listen};
 pub use network::Network;
 pub use presence::Presence;
 pub use session::Session;
+pub use telemetry::Telemetry;
