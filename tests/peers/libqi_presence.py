@@ -6,6 +6,7 @@ Connects to a directory, subscribes to the signals of its service `Presence`, pr
 each signal: its name and its arguments. Runs until its standard input ends.
 """
 import json
+import os
 import sys
 
 import qi
@@ -18,17 +19,22 @@ def plain(value):
     return value
 
 
+def say(line):
+    """One write a line: libqi calls back on several threads, and `print` writes the end of the line apart."""
+    os.write(1, (line + "\n").encode())
+
+
 def main():
     session = qi.Session()
     session.connect(sys.argv[1])
     presence = session.service("Presence")
 
     def tell(name):
-        return lambda *arguments: print(json.dumps([name, *map(plain, arguments)]), flush=True)
+        return lambda *arguments: say(json.dumps([name, *map(plain, arguments)]))
 
     for name in ("joined", "left", "addressChanged", "serviceJoined", "serviceLeft"):
         getattr(presence, name).connect(tell(name))
-    print("ready []", flush=True)
+    say("ready []")
     sys.stdin.read()
     session.close()
 
