@@ -36,7 +36,6 @@ pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
         Ok(())
     };
     step("rust tests", &Stage::rust_tests)?;
-    step("traces", &Stage::traces)?;
     step("conformance libqi host", &|stage| stage.conformance("qi", GATEWAY_SKIPS))?;
     step("conformance rust host", &|stage| stage.conformance("qi_rust", 0))?;
     Ok(summary)
@@ -52,15 +51,10 @@ impl Stage {
     fn rust_tests(&self) -> Result<Counts> {
         self.build_release()?;
         let mut command = self.cargo();
-        command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+        // The optional parts are tested with the rest: a second set of features would build everything twice.
+        command.args(["test", "--workspace", "--features", "keyway-cli/otlp", "--locked", "--no-fail-fast"]);
         command.env("KEYWAY_PEER_PYTHON", &self.python).env("KEYWAY_BIN", self.keyway());
         counted(&mut command)
-    }
-
-    /// The feature that is off by default.
-    fn traces(&self) -> Result<Counts> {
-        let mut command = self.cargo();
-        counted(command.args(["test", "-p", "keyway-cli", "--features", "otlp", "--test", "otlp", "--locked"]))
     }
 
     /// Runs a suite against `keyway directory`.
