@@ -7,8 +7,8 @@ use std::{
 };
 
 use keyway_pipe::{ConnectionId, PeerAddress, Sender};
-use keyway_session::{BoundObjects, CallTable, CloseReason, IncomingCalls, Input, SharedCapabilities};
-use keyway_value::{ActionId, Link, MessageId, ObjectId, Payload, ServiceId};
+use keyway_session::{BoundObjects, CallTable, CloseReason, IncomingCalls, Input, SharedCapabilities, SignalAddress};
+use keyway_value::{Link, MessageId, ObjectId, Payload, ServiceId};
 use keyway_wire::{Flags, Frame, Header, MessageIds, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -29,9 +29,6 @@ pub(crate) static IDS: MessageIds = MessageIds::new();
 /// What waits for an answer.
 type Waiter = oneshot::Sender<Result<Frame>>;
 
-/// Address of a signal on a connection.
-pub(crate) type SignalKey = (ServiceId, ObjectId, ActionId);
-
 /// The shared side of a connection; the driver's task owns the other, [`PeerHandler`](crate::peer_handler::PeerHandler).
 pub(crate) struct Peer {
     sender: Sender,
@@ -42,7 +39,7 @@ pub(crate) struct Peer {
     calls: Mutex<CallTable<Waiter>>,
     running: Mutex<IncomingCalls<oneshot::Sender<()>>>,
     bound: Mutex<BoundObjects<Object>>,
-    routes: Mutex<HashMap<SignalKey, Route>>,
+    routes: Mutex<HashMap<SignalAddress, Route>>,
     hubs: Mutex<Vec<Weak<Hub>>>,
     /// How often the other side has begun anew, and forgotten everything.
     restarts: watch::Sender<u32>,
@@ -135,7 +132,7 @@ impl Peer {
     /// Sends a Call; the receiver gets its answer.
     pub(crate) fn call(
         &self,
-        (service, object, action): SignalKey,
+        (service, object, action): SignalAddress,
         payload: Payload,
         flags: Flags,
     ) -> (MessageId, oneshot::Receiver<Result<Frame>>) {
@@ -153,7 +150,7 @@ impl Peer {
         (id, answer)
     }
 
-    pub(crate) fn post(&self, (service, object, action): SignalKey, payload: Payload) -> Result<()> {
+    pub(crate) fn post(&self, (service, object, action): SignalAddress, payload: Payload) -> Result<()> {
         let frame = Frame::post(IDS.next(), service, object, action, payload);
         self.sender.send(frame).map_err(|_| self.why_closed())
     }
@@ -202,7 +199,7 @@ impl Peer {
     // === signals that come in ===
 
     /// Adds a listener; a link if it is the first, to be registered with the other side.
-    pub(crate) fn add_route(&self, key: SignalKey, queue: &Arc<EventQueue>) -> Option<Link> {
+    pub(crate) fn add_route(&self, key: SignalAddress, queue: &Arc<EventQueue>) -> Option<Link> {
         let mut routes = self.routes.lock();
         if let Some(route) = routes.get_mut(&key) {
             route.queues.push(queue.clone());
@@ -214,7 +211,7 @@ impl Peer {
     }
 
     /// Removes a listener; the link if it was the last.
-    pub(crate) fn remove_route(&self, key: SignalKey, queue: &Arc<EventQueue>) -> Option<Link> {
+    pub(crate) fn remove_route(&self, key: SignalAddress, queue: &Arc<EventQueue>) -> Option<Link> {
         let mut routes = self.routes.lock();
         let route = routes.get_mut(&key)?;
         route.queues.retain(|other| !Arc::ptr_eq(other, queue));
@@ -373,18 +370,18 @@ impl Peer {
     }
 
     /// Signals that are listened to here, with their links.
-    pub(crate) fn routes(&self) -> Vec<(SignalKey, Link)> {
+    pub(crate) fn routes(&self) -> Vec<(SignalAddress, Link)> {
         self.routes.lock().iter().map(|(key, route)| (*key, route.link)).collect()
     }
 
     /// No more events will come of a signal.
-    pub(crate) fn close_route(&self, key: SignalKey) {
+    pub(crate) fn close_route(&self, key: SignalAddress) {
         let route = self.routes.lock().remove(&key);
         route.iter().flat_map(|route| &route.queues).for_each(|queue| queue.close());
     }
 
     /// Events of a signal are missing before the next one.
-    pub(crate) fn missed(&self, key: SignalKey, missed: u64) {
+    pub(crate) fn missed(&self, key: SignalAddress, missed: u64) {
         if let Some(route) = self.routes.lock().get(&key) {
             route.queues.iter().for_each(|queue| queue.miss(missed));
         }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use keyway_session::SignalAddress;
 use keyway_value::{
     ActionId, CodecError, Encoder, Link, MetaObject, ObjectId, ObjectReference, ObjectUid, Payload, QiValue, ServiceId,
     Signature, Value,
@@ -14,7 +15,7 @@ use crate::{
     call::{Call, Pending},
     event_queue::EventQueue,
     exchange::{Exchange, Passing},
-    peer::{Peer, SignalKey},
+    peer::Peer,
 };
 
 /// An object at the other end of a connection.
@@ -135,7 +136,7 @@ impl fmt::Debug for RemoteObject {
 }
 
 /// Has the other side send a signal's events here.
-pub(crate) async fn subscribe(peer: &Arc<Peer>, (service, object, signal): SignalKey, link: Link) -> Result<u64> {
+pub(crate) async fn subscribe(peer: &Arc<Peer>, (service, object, signal): SignalAddress, link: Link) -> Result<u64> {
     let exchange = Exchange::loopback();
     let payload = exchange.encode(|encoder| (service.0, signal.0, link.0).encode(encoder))?;
     let (id, answer) = peer.call((service, object, ActionId::REGISTER_EVENT), payload, Flags::default());

@@ -2,15 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use keyway_session::SignalAddress;
 use keyway_value::{Link, ServiceId};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Registered, Session};
-use crate::{
-    Error, Result,
-    peer::{Peer, SignalKey},
-    remote_object::subscribe,
-};
+use crate::{Error, Result, peer::Peer, remote_object::subscribe};
 
 /// How long a gateway may take to reach its directory again, and a directory to notice that a host is gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +63,7 @@ impl Session {
         self.announce(id).await
     }
 
-    async fn listen_again(self, key: SignalKey, link: Link, name: Option<String>, attempts: Attempts) {
+    async fn listen_again(self, key: SignalAddress, link: Link, name: Option<String>, attempts: Attempts) {
         loop {
             match self.listen_once(&attempts.peer, key, link, name.as_deref()).await {
                 Err(error) if attempts.has_more(&error) => tokio::time::sleep(PAUSE).await,
@@ -82,7 +79,7 @@ impl Session {
     }
 
     /// False if the service is another one now.
-    async fn listen_once(&self, peer: &Arc<Peer>, key: SignalKey, link: Link, name: Option<&str>) -> Result<bool> {
+    async fn listen_once(&self, peer: &Arc<Peer>, key: SignalAddress, link: Link, name: Option<&str>) -> Result<bool> {
         if let Some(name) = name
             && self.service_info(name).await?.service_id != key.0
         {
