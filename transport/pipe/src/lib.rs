@@ -73,7 +73,7 @@ pub use connection_id::ConnectionId;
 pub use driver::{Driver, Run, pipe};
 pub use handler::Handler;
 pub use listener::Listener;
-pub use outbox::{QueueBudget, QueueLimits, SendError, slow_consumers_closed};
+pub use outbox::{EventRule, QueueBudget, QueueLimits, SendError, events_dropped, slow_consumers_closed};
 pub use quic::{
     Dialogue, Keeping, MakeDialogue, QuicConnected, QuicDriver, QuicEndpoint, QuicError, QuicIncoming, QuicListener,
     QuicOptions, QuicRequest, Said,

@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use keyway_session::CloseReason;
+use keyway_session::{CloseReason, SignalAddress};
 use keyway_value::{ActionId, ObjectId, ServiceId};
 use keyway_wire::{Frame, native::Overflow};
 use rustls::pki_types::CertificateDer;
 
-use crate::{ConnectionId, PeerAddress, SendError, outbox::Outbox, quic::Lanes};
+use crate::{ConnectionId, EventRule, PeerAddress, SendError, outbox::Outbox, quic::Lanes};
 
 /// Sends frames on a pipe, from any task or thread, without waiting. Cheap to clone.
 ///
@@ -144,6 +144,15 @@ impl Sender {
         match &self.0 {
             Way::Carrier(outbox) => outbox.peer_certificates(),
             Way::Quic(lanes) => lanes.peer_certificates(),
+        }
+    }
+
+    /// What becomes of a signal's events when the peer does not take them fast enough; `None` takes the rule away. Over QUIC it holds
+    /// unless the peer asks for something else, and [`EventRule::Disconnect`] waits until the whole queue is full.
+    pub fn limit_events(&self, signal: SignalAddress, rule: Option<EventRule>) {
+        match &self.0 {
+            Way::Carrier(outbox) => outbox.limit_events(signal, rule),
+            Way::Quic(lanes) => lanes.limit_events(signal, rule),
         }
     }
 

@@ -2,82 +2,39 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use keyway_session::CloseReason;
+use keyway_session::{CloseReason, SignalAddress};
 use keyway_wire::{Frame, Header};
 use parking_lot::{Mutex, MutexGuard};
 use rustls::pki_types::CertificateDer;
 
-use self::queue::{Queue, Soon};
+use self::{
+    events::Events,
+    queue::{Queue, Soon},
+};
 use crate::{Carrier, ConnectionId, PeerAddress};
 
 mod budget;
+mod events;
+mod limits;
 mod queue;
 
-pub use self::budget::QueueBudget;
-pub(crate) use self::budget::Share;
+pub use self::{
+    budget::QueueBudget,
+    events::{EventRule, events_dropped},
+    limits::{QueueLimits, SendError, slow_consumers_closed},
+};
+pub(crate) use self::{budget::Share, events::count_dropped, limits::count_slow_consumer};
 
 /// Lone frames written by their senders between two turns of the driver. More than these are a burst, which the driver
 /// gathers.
 const LONE_FRAMES: u8 = 2;
 /// Writes of one sender for others that came while it wrote, before the driver takes over.
 const ROUNDS: usize = 4;
-
-static SLOW_CONSUMERS: AtomicU64 = AtomicU64::new(0);
-
-/// Connections of this process that were closed because their peer did not read (spec 9.5).
-pub fn slow_consumers_closed() -> u64 {
-    SLOW_CONSUMERS.load(Ordering::Relaxed)
-}
-
-/// Notes that the connection is closed because its peer does not read.
-pub(crate) fn count_slow_consumer(id: ConnectionId, peer: &PeerAddress, queued: usize) {
-    SLOW_CONSUMERS.fetch_add(1, Ordering::Relaxed);
-    tracing::warn!(connection = %id, %peer, queued, "closing a slow consumer");
-}
-
-/// Bounds of what waits to be written to one connection.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct QueueLimits {
-    /// Frames are accepted while fewer bytes than these are waiting; the next one closes the connection as that of a slow
-    /// consumer (spec 9.5, H10). The queue never holds more than this and one frame.
-    pub max_bytes: usize,
-    /// What may wait for this and other connections together. When it is spent, the next frame closes the connection whose peer
-    /// takes nothing, as above.
-    pub total: Option<QueueBudget>,
-    /// How long a closing connection may take to write what was sent before.
-    pub linger: Duration,
-}
-
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self { max_bytes: 64 * 1024 * 1024, total: None, linger: Duration::from_secs(1) }
-    }
-}
-
-/// Why a frame was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The connection is closed or closing. Its handler hears why in `on_closed`.
-    #[error("connection is closed")]
-    Closed,
-    /// The peer does not read: too much is waiting for it already. The connection is closed with this frame.
-    #[error("connection is closed: the peer does not read what it is sent")]
-    SlowConsumer,
-    /// A payload's length does not fit a header (spec 2.1). The connection stays open.
-    #[error("payload does not fit a frame")]
-    TooLarge,
-}
 
 /// What waits to be written to a carrier, and who writes it.
 pub(crate) struct Outbox {
@@ -95,6 +52,8 @@ struct State {
     queue: Queue,
     /// Bytes in the queue, and in the hands of the thread that writes.
     queued: usize,
+    /// Events that wait apart from the queue; few clients have such.
+    events: Option<Box<Events>>,
     /// What of it is taken of the common budget: all of it while the carrier takes no more, nothing otherwise.
     share: Share,
     /// Whoever holds a cork writes the queue when it is the last one.
@@ -157,6 +116,7 @@ impl Outbox {
                 carrier: Some(carrier),
                 queue: Queue::default(),
                 queued: 0,
+                events: None,
                 share,
                 corks: 0,
                 blocked: false,
@@ -172,7 +132,15 @@ impl Outbox {
 
     /// When nothing waits the frame is written here and now; what the carrier does not take waits for the driver.
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
-        let mut state = self.admit()?;
+        let mut state = self.open()?;
+        match state.way(&frame.header) {
+            events::Way::Queue => state = self.admit(state)?,
+            events::Way::Apart(signal) => {
+                state.wait_apart(signal, frame.to_bytes());
+                return Ok(());
+            }
+            events::Way::Close => return Err(self.refuse_slow_consumer(state)),
+        }
         let at_once = state.is_idle() && !state.bursts && state.lone < LONE_FRAMES;
         let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
         state.queued += Header::SIZE + frame.payload.len();
@@ -189,12 +157,32 @@ impl Outbox {
 
     /// Always left to the driver: it costs the caller a fraction of a microsecond, and a burst leaves in one write.
     pub(crate) fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
-        let mut state = self.admit()?;
+        let mut state = self.open()?;
+        let header = frames.first_chunk().and_then(|bytes| Header::decode(bytes).ok());
+        // Events are shared one by one.
+        match header.map_or(events::Way::Queue, |header| state.way(&header)) {
+            events::Way::Queue => state = self.admit(state)?,
+            events::Way::Apart(signal) => {
+                state.wait_apart(signal, frames);
+                return Ok(());
+            }
+            events::Way::Close => return Err(self.refuse_slow_consumer(state)),
+        }
         state.queued += frames.len();
         state.queue.push_bytes(frames);
         state.settle_share();
         notify(state);
         Ok(())
+    }
+
+    /// What becomes of a signal's events when the peer does not take them fast enough.
+    pub(crate) fn limit_events(&self, signal: SignalAddress, rule: Option<EventRule>) {
+        let mut state = self.state.lock();
+        match (&mut state.events, rule) {
+            (Some(events), rule) => events.set(signal, rule),
+            (None, Some(_)) => state.events.insert(Box::default()).set(signal, rule),
+            (None, None) => {}
+        }
     }
 
     pub(crate) fn cork(&self) {
@@ -249,19 +237,25 @@ impl Outbox {
         self.asked.upgrade().map_or_else(Vec::new, |carrier| carrier.peer_certificates())
     }
 
+    /// The state, unless the connection is closed or closing.
+    fn open(&self) -> Result<MutexGuard<'_, State>, SendError> {
+        let state = self.state.lock();
+        if matches!(state.closing, Closing::Open) { Ok(state) } else { Err(SendError::Closed) }
+    }
+
     /// The state, if one more frame may be queued.
-    fn admit(&self) -> Result<MutexGuard<'_, State>, SendError> {
-        let mut state = self.state.lock();
-        if !matches!(state.closing, Closing::Open) {
-            return Err(SendError::Closed);
-        }
+    fn admit<'a>(&self, state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>, SendError> {
         if state.queued < self.limits.max_bytes && !state.share.is_at_end() {
             return Ok(state);
         }
+        Err(self.refuse_slow_consumer(state))
+    }
+
+    fn refuse_slow_consumer(&self, mut state: MutexGuard<'_, State>) -> SendError {
         count_slow_consumer(self.id, &self.peer, state.queued);
         state.close(CloseReason::SlowConsumer);
         wake(state);
-        Err(SendError::SlowConsumer)
+        SendError::SlowConsumer
     }
 
     // === what the driver calls ===
@@ -321,6 +315,7 @@ impl Outbox {
         let closing = std::mem::replace(&mut state.closing, Closing::Ended);
         let dropped = (state.carrier.take(), std::mem::take(&mut state.queue), state.driver.take());
         let waiting = std::mem::take(&mut state.waiting);
+        state.events = None;
         state.queued = 0;
         state.share.set(0);
         drop(state);
@@ -380,6 +375,7 @@ impl Outbox {
             if let Err(error) = outcome {
                 // The driver finds the queue empty, and the reason.
                 state.queue = Queue::default();
+                state.events = None;
                 state.queued = 0;
                 state.share.set(0);
                 if matches!(state.closing, Closing::Open) {
@@ -390,6 +386,7 @@ impl Outbox {
             }
             batch.append(&mut state.queue);
             state.queue = batch;
+            state.take_waiting_events();
             if !emptied {
                 state.blocked = true;
                 state.settle_share();
@@ -428,7 +425,29 @@ impl State {
     /// Takes of the common budget what waits for a peer that takes nothing. Others cost nothing here, however much passes.
     fn settle_share(&self) {
         if self.blocked || self.share.is_held() {
-            self.share.set(if self.blocked { self.queued } else { 0 });
+            let apart = self.events.as_ref().map_or(0, |events| events.bytes());
+            self.share.set(if self.blocked { self.queued + apart } else { 0 });
+        }
+    }
+
+    /// Where a frame goes.
+    fn way(&self, header: &Header) -> events::Way {
+        self.events.as_ref().map_or(events::Way::Queue, |events| events.way(header, self.queued))
+    }
+
+    /// An event waits apart. Something is queued meanwhile: whoever writes that takes the event in after it.
+    fn wait_apart(&mut self, signal: SignalAddress, event: Bytes) {
+        if let Some(events) = &mut self.events {
+            events.push(signal, event);
+            self.settle_share();
+        }
+    }
+
+    /// Queues events that wait apart, if there is room again.
+    fn take_waiting_events(&mut self) {
+        while let Some(event) = self.events.as_mut().and_then(|events| events.pop(self.queued)) {
+            self.queued += event.len();
+            self.queue.push_bytes(event);
         }
     }
 

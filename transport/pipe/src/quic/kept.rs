@@ -8,7 +8,7 @@ use keyway_wire::{
     native::{NativeHeader, Overflow},
 };
 
-use crate::QueueLimits;
+use crate::{QueueLimits, outbox::count_dropped};
 
 /// Payloads from this size on are handed to the stream as they are; smaller ones are copied behind their header.
 const LINKED: usize = 16 * 1024;
@@ -42,6 +42,8 @@ pub(super) struct Waiting {
     /// Bytes that the writer has taken and not settled.
     pub(super) writing: usize,
     pub(super) overflow: Overflow,
+    /// Whether that is what the peer wants.
+    pub(super) is_asked: bool,
     /// Number of the last event.
     pub(super) sequence: u64,
     /// The session is kept: what is written is not forgotten.
@@ -104,12 +106,14 @@ impl Waiting {
             Overflow::DropOldest => (MOST_EVENTS, MOST_BYTES),
             Overflow::Latest => (1, 0),
         };
-        let before = self.waiting_bytes;
+        let (before, mut dropped) = (self.waiting_bytes, 0);
         while (self.frames.len() - self.kept >= events || self.waiting_bytes + size > bytes)
             && let Some(oldest) = self.frames.remove(self.kept)
         {
             self.waiting_bytes -= oldest.len();
+            dropped += 1;
         }
+        count_dropped(dropped);
         before - self.waiting_bytes
     }
 

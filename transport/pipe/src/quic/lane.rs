@@ -16,6 +16,8 @@ use keyway_wire::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use crate::outbox::count_dropped;
+
 use super::{
     kept::{Encoded, Waiting, Window},
     totals::Totals,
@@ -63,7 +65,16 @@ impl Lane {
     }
 
     pub(super) fn set_overflow(&self, overflow: Overflow) {
-        self.waiting.lock().overflow = overflow;
+        let mut waiting = self.waiting.lock();
+        (waiting.overflow, waiting.is_asked) = (overflow, true);
+    }
+
+    /// Unless the peer has asked for something.
+    pub(super) fn prefer_overflow(&self, overflow: Overflow) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.is_asked {
+            waiting.overflow = overflow;
+        }
     }
 
     /// Whether events may be dropped for want of room.
@@ -75,6 +86,7 @@ impl Lane {
     /// An event that is dropped as soon as it comes: the number of the next one says so.
     pub(super) fn skip(&self) {
         self.waiting.lock().sequence += 1;
+        count_dropped(1);
     }
 
     pub(super) fn push(&self, frame: &Frame) -> Added {

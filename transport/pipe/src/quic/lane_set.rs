@@ -121,6 +121,16 @@ impl LaneSet {
         }
     }
 
+    /// Unless the peer has asked for something. Where nothing is to change, no lane is made for it.
+    pub(super) fn prefer_overflow(&mut self, signal: SignalAddress, overflow: Overflow) {
+        let known = self.events.contains_key(&lane_key(signal));
+        if (known || overflow != Overflow::Block)
+            && let Some(lane) = self.event_lane(signal)
+        {
+            lane.prefer_overflow(overflow);
+        }
+    }
+
     /// The peer has this, of the signals named. It cannot have what was not sent.
     pub(super) fn acknowledge(&mut self, held: &Held) -> Result<(), WrongNumber> {
         let sent = |of: &std::sync::atomic::AtomicU64| of.load(Relaxed);

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -26,7 +29,7 @@ use super::{
     lane_set::LaneSet,
     totals::Totals,
 };
-use crate::{ConnectionId, PeerAddress, QueueLimits, SendError, outbox::count_slow_consumer};
+use crate::{ConnectionId, EventRule, PeerAddress, QueueLimits, SendError, outbox::count_slow_consumer};
 
 /// Bytes that may be on their way to a peer that acknowledges as it should, beside those that wait: what QUIC has sent, what the
 /// peer has not read, and what it has not acknowledged yet.
@@ -43,6 +46,8 @@ pub(crate) struct Lanes {
     totals: Arc<Totals>,
     pub(super) control: Arc<Lane>,
     set: Mutex<LaneSet>,
+    /// Whether the set keeps what it sends. It changes only where nothing is sent: at the beginning, and between connections.
+    keeps: AtomicBool,
     /// What this side asked for, to be asked for again.
     flows: Mutex<HashMap<SignalAddress, Overflow>>,
     /// Lanes that need a writer.
@@ -77,6 +82,7 @@ impl Lanes {
             connection: Mutex::new(connection),
             control: Arc::new(Lane::new(None, totals.clone(), Arc::default())),
             set: Mutex::new(LaneSet::new(totals.clone())),
+            keeps: AtomicBool::new(false),
             totals,
             flows: Mutex::default(),
             fresh: Mutex::default(),
@@ -211,10 +217,11 @@ impl Lanes {
     /// From now on frames are numbered and kept until they are acknowledged.
     pub(super) fn keep(&self, window: Window) {
         self.set.lock().keep(window);
+        self.keeps.store(true, Relaxed);
     }
 
     pub(super) fn keeps(&self) -> bool {
-        self.set.lock().keeps()
+        self.keeps.load(Relaxed)
     }
 
     /// The peer has asked for this.
@@ -225,6 +232,16 @@ impl Lanes {
     /// Tells the peer what has arrived.
     pub(super) fn acknowledge(&self, held: Held) {
         self.tell(&Control::Acknowledge(held));
+    }
+
+    /// What becomes of events that the peer does not take fast enough, unless it asks for something else.
+    pub(crate) fn limit_events(&self, signal: SignalAddress, rule: Option<EventRule>) {
+        let overflow = match rule {
+            Some(EventRule::DropOldest) => Overflow::DropOldest,
+            Some(EventRule::Latest) => Overflow::Latest,
+            Some(EventRule::Disconnect) | None => Overflow::Block,
+        };
+        self.set.lock().prefer_overflow(signal, overflow);
     }
 
     /// The peer has this.
@@ -251,6 +268,7 @@ impl Lanes {
     /// There is another connection, and the peer knows nothing of what was before.
     pub(super) fn begin_anew(&self, connection: quinn::Connection) {
         *self.set.lock() = LaneSet::new(self.totals.clone());
+        self.keeps.store(false, Relaxed);
         self.reconnected(connection);
     }
 

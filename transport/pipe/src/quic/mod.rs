@@ -3,6 +3,7 @@
 //!
 //! A [`QuicEndpoint`] connects, a [`QuicListener`] accepts. What comes of both is a sender and a [`QuicDriver`].
 
+mod between;
 mod client;
 mod comeback;
 mod control_io;

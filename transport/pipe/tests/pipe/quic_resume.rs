@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -53,13 +54,31 @@ struct End {
     /// The number of the key that is right.
     key: u32,
     is_waiting: bool,
+    /// While it is held, nothing more is taken in.
+    gate: Arc<Gate>,
+}
+
+/// Holds a reader up.
+#[derive(Debug, Default)]
+struct Gate {
+    is_shut: AtomicBool,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.is_shut.store(false, Ordering::SeqCst);
+        if let Some(waker) = self.waiting.lock().take() {
+            waker.wake();
+        }
+    }
 }
 
 impl End {
     fn new() -> (Self, Arc<Mutex<Seen>>, mpsc::UnboundedReceiver<()>) {
         let (news, heard) = mpsc::unbounded_channel();
         let seen = Arc::<Mutex<Seen>>::default();
-        (Self { seen: seen.clone(), news, key: 0, is_waiting: false }, seen, heard)
+        (Self { seen: seen.clone(), news, key: 0, is_waiting: false, gate: Arc::default() }, seen, heard)
     }
 }
 
@@ -81,6 +100,11 @@ impl Handler for End {
 
     fn max_payload(&self) -> u32 {
         1 << 26
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        *self.gate.waiting.lock() = Some(context.waker().clone());
+        if self.gate.is_shut.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
     }
 
     fn on_gap(&mut self, _: (ServiceId, ObjectId, ActionId), missed: u64) {
@@ -130,6 +154,7 @@ struct Server {
     sender: tokio::sync::watch::Receiver<Option<Sender>>,
     seen: Arc<Mutex<Seen>>,
     heard: mpsc::UnboundedReceiver<()>,
+    gate: Arc<Gate>,
 }
 
 impl Server {
@@ -144,6 +169,7 @@ impl Server {
         let address = listener.local_address().unwrap();
         let (announce, sender) = tokio::sync::watch::channel(None);
         let (end, seen, heard) = End::new();
+        let gate = end.gate.clone();
         let accepting = tokio::spawn(async move {
             let (mut end, mut driving) = (Some(end), tokio::task::JoinSet::new());
             while let Some(incoming) = listener.accept().await {
@@ -165,7 +191,7 @@ impl Server {
                 announce.send_replace(Some(sender));
             }
         });
-        Self { accepting, address, sender, seen, heard }
+        Self { accepting, address, sender, seen, heard, gate }
     }
 
     async fn sender(&mut self) -> Sender {
@@ -477,4 +503,26 @@ async fn a_key_that_is_not_the_session_s_opens_nothing() {
     until(&server.seen, &mut server.heard, |seen| seen.refused == 1).await;
     // The session itself goes on waiting.
     assert!(server.seen.lock().closed.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_client_comes_back_while_what_it_sent_before_waits_to_be_taken_in() {
+    let (server_tls, tls) = certificates();
+    let mut server = Server::start(&server_tls, keeping()).await;
+    let network = Network::to(server.address).await;
+    let mut client = Client::connect(&network.url, &tls).await;
+    client.sender.send(call(1, 1, 10)).unwrap();
+    until(&client.seen, &mut client.heard, |seen| seen.calls.len() == 1).await;
+    server.gate.is_shut.store(true, Ordering::SeqCst);
+    for id in 2..200 {
+        client.sender.send(call(id, id % 3, 2_000)).unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    network.cut().await;
+    until(&server.seen, &mut server.heard, |seen| seen.confirmed == 1).await;
+    server.gate.open();
+    until(&client.seen, &mut client.heard, |seen| seen.calls.len() == 199).await;
+    for seen in [&client.seen, &server.seen] {
+        assert!(seen.lock().calls.values().all(|times| *times == 1), "{:?}", seen.lock().calls);
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use keyway_pipe::{QueueBudget, QueueLimits, SendError, slow_consumers_closed};
+use keyway_pipe::{EventRule, QueueBudget, QueueLimits, SendError, events_dropped, slow_consumers_closed};
 use keyway_session::CloseReason;
+use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId};
+use keyway_wire::{Frame, Header, MessageKind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -114,6 +116,72 @@ async fn two_ends_that_owe_each_other_much_do_not_wait_for_each_other_for_ever()
     let mut all = Vec::new();
     timeout(PATIENCE, reading.read_to_end(&mut all)).await.unwrap().unwrap();
     assert_eq!(all.len(), (24 << 20) + 28 + 14 * frame.len());
+}
+
+const SIGNAL: (ServiceId, ObjectId, ActionId) = (ServiceId(1), ObjectId(1), ActionId(200));
+
+fn event(number: u32) -> Frame {
+    let payload = Payload::from(vec![0; 10_000]);
+    Frame::event(MessageId(number), SIGNAL.0, SIGNAL.1, SIGNAL.2, payload)
+}
+
+/// Reads until the event with this number, and says which events and which posts have come.
+async fn read_until(raw: &mut tokio::net::TcpStream, last: u32) -> (Vec<u32>, Vec<u32>) {
+    let (mut events, mut posts) = (Vec::new(), Vec::new());
+    while events.last() != Some(&last) {
+        let mut header = [0; Header::SIZE];
+        timeout(PATIENCE, raw.read_exact(&mut header)).await.expect("more comes").unwrap();
+        let header = Header::decode(&header).unwrap();
+        raw.read_exact(&mut vec![0; header.size as usize]).await.unwrap();
+        if header.kind == MessageKind::Event { &mut events } else { &mut posts }.push(header.id.0);
+    }
+    (events, posts)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_with_a_rule_are_dropped_for_a_peer_that_does_not_keep_up_and_nothing_else_is() {
+    for (rule, shared) in [(EventRule::Latest, false), (EventRule::DropOldest, true)] {
+        let (sender, mut raw) = against_raw(Echo, small_queue(4 << 20)).await;
+        sender.limit_events(SIGNAL, Some(rule));
+        let before = events_dropped();
+        for number in 0..10_000 {
+            // 100 MB: more than fits anywhere.
+            match shared {
+                true => sender.send_shared(event(number).to_bytes()).unwrap(),
+                false => sender.send(event(number)).unwrap(),
+            }
+            if number % 1000 == 0 {
+                sender.send(post(number, vec![])).unwrap();
+            }
+        }
+        assert!(sender.queued_bytes() < 512 << 10, "{}", sender.queued_bytes());
+        let dropped = events_dropped() - before;
+        let (events, posts) = read_until(&mut raw, 9_999).await;
+        assert_eq!(posts, (0..10).map(|thousands| thousands * 1000).collect::<Vec<_>>());
+        assert!(events.is_sorted());
+        // Of the whole process, in which other tests run.
+        assert!(dropped as usize >= 10_000 - events.len(), "{dropped} and {}", events.len());
+        if rule == EventRule::DropOldest {
+            // 1 MiB of the last ones.
+            assert!(events.ends_with(&(9_900..10_000).collect::<Vec<_>>()));
+        }
+        // It keeps up again, and misses nothing.
+        for number in 10_000..10_100 {
+            sender.send(event(number)).unwrap();
+            assert_eq!(read_until(&mut raw, number).await.0, [number]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_may_close_the_connection_long_before_its_queue_is_full() {
+    let (handler, mut record) = Recorder::new();
+    let (sender, _raw) = against_raw(handler, small_queue(64 << 20)).await;
+    sender.limit_events(SIGNAL, Some(EventRule::Disconnect));
+    let mut numbers = 0..10_000;
+    let refused = numbers.find_map(|number| sender.send(event(number)).err());
+    assert_eq!(refused, Some(SendError::SlowConsumer));
+    assert!(matches!(record.closed().await, CloseReason::SlowConsumer));
 }
 
 #[tokio::test]
