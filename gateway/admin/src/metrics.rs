@@ -42,7 +42,12 @@ fn connections(now: &Snapshot, all: &mut Encoding<'_>) -> fmt::Result {
     all.gauge("connections", "Connections now.", &[(&[], whole(now.connections))])?;
     let closed = now.slow_consumers_closed;
     let help = "Connections closed because the peer did not read, those to directories and services too.";
-    all.counter("slow_consumers_closed", help, &[(&[], closed)])
+    all.counter("slow_consumers_closed", help, &[(&[], closed)])?;
+    all.counter(
+        "events_dropped",
+        "Events that subscribers did not get because they did not keep up.",
+        &[(&[], now.events_dropped)],
+    )
 }
 
 fn sessions(now: &Snapshot, all: &mut Encoding<'_>) -> fmt::Result {

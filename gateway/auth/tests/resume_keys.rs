@@ -15,7 +15,7 @@ fn start() -> SystemTime {
 
 fn said(session: u8, now: SystemTime) -> Resumption {
     let identity = Identity { name: "nao".to_owned(), method: Method::Token };
-    Resumption::new([session; 16], identity, "operator", now, HOUR)
+    Resumption::new([session; 16], identity, now, HOUR)
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub use config::Config;
 pub use error::{ConfigError, Place, Problem, ProblemCode};
 pub use schema::{Key, KeyKind, keys, schema};
 pub use sections::{
-    Admin, Anonymous, Audit, AuditOverflow, Directory, Discovery, Lease, Limits, Listen, MemberGlob, MemberPath,
-    Network, Overflow, Presence, Session, Telemetry, Token, Trust, Upstream,
+    Admin, Anonymous, Audit, AuditOverflow, Directory, Discovery, EventLimit, Lease, Limits, Listen, MemberGlob,
+    MemberPath, Network, Overflow, Presence, Session, Telemetry, Token, Trust, Upstream,
 };
 pub use units::ByteSize;
 pub use url::{DoorUrl, QiUrl, Scheme};

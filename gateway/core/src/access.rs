@@ -5,10 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use foldhash::fast::RandomState;
 use keyway_policy::ServiceAccess;
 use keyway_value::{ActionId, MetaObject, Payload, Signature, to_payload};
 
-use crate::rules::{InForce, Rules};
+use crate::{
+    client::Overflow,
+    rules::{InForce, Rules},
+};
 
 /// The policy compiled for one role and one service, with what else a relay looks up.
 #[derive(Debug)]
@@ -20,9 +24,11 @@ pub(crate) struct Access {
     pub(crate) rules: ServiceAccess,
     pub(crate) metaobject: Arc<MetaObject>,
     pub(crate) generation: u64,
-    members: HashMap<ActionId, Arc<str>>,
+    /// Signals of which it is said what happens to events for a subscriber that does not keep up.
+    overflow: HashMap<ActionId, Overflow, RandomState>,
+    members: HashMap<ActionId, Arc<str>, RandomState>,
     /// Methods whose arguments are recorded with their values.
-    recorded: HashSet<ActionId>,
+    recorded: HashSet<ActionId, RandomState>,
     shown: OnceLock<Payload>,
 }
 
@@ -51,9 +57,14 @@ impl Access {
         service: &Arc<str>,
         metaobject: Arc<MetaObject>,
     ) -> Self {
-        let InForce { rules: Rules { policy, audit, .. }, generation } = in_force;
+        let InForce { rules, generation } = in_force;
+        let Rules { policy, audit, .. } = rules;
         let recorded = metaobject.methods.values().filter(|method| audit.records_arguments(service, &method.name));
         let recorded = recorded.map(|method| ActionId(method.uid)).collect();
+        let overflow = metaobject.signals.values();
+        let overflow =
+            overflow.filter_map(|signal| Some((ActionId(signal.uid), rules.overflow(service, &signal.name)?)));
+        let overflow = overflow.collect();
         let methods = metaobject.methods.values().map(|method| (method.uid, &method.name));
         let signals = metaobject.signals.values().map(|signal| (signal.uid, &signal.name));
         let members = signals.chain(methods).map(|(id, name)| (ActionId(id), name.as_str().into())).collect();
@@ -64,6 +75,7 @@ impl Access {
             rules: access,
             metaobject,
             generation: *generation,
+            overflow,
             members,
             recorded,
             shown: OnceLock::new(),
@@ -76,6 +88,11 @@ impl Access {
             Some(name) => name.clone(),
             None => action.0.to_string().into(),
         }
+    }
+
+    /// What happens to a signal's events for a subscriber that does not keep up, if it is said.
+    pub(crate) fn overflow(&self, signal: ActionId) -> Option<Overflow> {
+        self.overflow.get(&signal).copied()
     }
 
     /// The declared types of a method's arguments, if their values are recorded.

@@ -55,8 +55,8 @@ impl Comebacks {
     }
 
     /// The keys of a new session.
-    pub fn begin(&self, session: [u8; 16], identity: Identity, role: &str) -> Option<(Comeback, Vec<u8>)> {
-        let first = Resumption::new(session, identity, role, SystemTime::now(), LIFETIME);
+    pub fn begin(&self, session: [u8; 16], identity: Identity) -> Option<(Comeback, Vec<u8>)> {
+        let first = Resumption::new(session, identity, SystemTime::now(), LIFETIME);
         let key = self.seal(&first)?;
         Some((Comeback { last: first, floor: 0, shown: None }, key))
     }
@@ -142,7 +142,7 @@ mod tests {
 
     fn begun(comebacks: &Comebacks) -> (Comeback, Vec<u8>) {
         let identity = Identity { name: "nao".into(), method: Method::Token };
-        comebacks.begin([7; 16], identity, "operator").unwrap()
+        comebacks.begin([7; 16], identity).unwrap()
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         let (mut session, key) = begun(&comebacks);
         assert_eq!(other.session_of(&key), None);
         let identity = Identity { name: "eva".into(), method: Method::Token };
-        let (_, foreign) = comebacks.begin([8; 16], identity, "operator").unwrap();
+        let (_, foreign) = comebacks.begin([8; 16], identity).unwrap();
         assert_eq!(session.resume(&comebacks, &foreign), None);
     }
 }

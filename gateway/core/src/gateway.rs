@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use keyway_auth::{Credentials, Footing, Identity, Now, Outcome, Reason, Secret, Source, resume::ResumeError};
 use keyway_history::audit::{Kind, Recorder};
-use keyway_pipe::{ConnectionCap, ConnectionId, offload, slow_consumers_closed};
+use keyway_pipe::{ConnectionCap, ConnectionId, events_dropped, offload, slow_consumers_closed};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -185,65 +185,55 @@ impl Gateway {
 
     /// Decides who a client is. Passwords are verified on the CPU threads. Who is refused is recorded.
     pub async fn authenticate(&self, origin: &Origin, shown: Shown) -> Judged {
-        let (source, claimed) = (origin.source, shown.claimed());
-        let rules = self.0.rules.load_full();
-        if let Shown::ResumeKey(key) = &shown {
-            let outcome = self.resumed(&rules.rules, key);
-            return self.judged(origin, &claimed, outcome);
-        }
+        let claimed = shown.claimed();
         let cost = match &shown {
             // Argon2id takes tens of milliseconds.
             Shown::Named { .. } => Duration::from_millis(20),
             _ => Duration::ZERO,
         };
-        let outcome = offload::run(cost, move || {
-            let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
-            let authenticator = &rules.rules.authenticator;
-            let sans: Vec<&str> = match &shown {
-                Shown::Certificate { sans, .. } => sans.iter().map(String::as_str).collect(),
-                _ => Vec::new(),
-            };
-            let credentials = match &shown {
-                Shown::Nothing | Shown::ResumeKey(_) => Credentials::Anonymous,
-                Shown::Named { user, secret } => Credentials::Named { user, secret },
-                Shown::Bearer(secret) => Credentials::Bearer(secret),
-                Shown::Certificate { subject, .. } => Credentials::Certificate { subject, sans: &sans },
-            };
-            let outcome = authenticator.begin(now, source, &credentials);
-            let footing = match &outcome {
-                Outcome::Accepted { identity, .. } => Some(Arc::new(authenticator.footing(&credentials, identity))),
-                Outcome::Refused { .. } => None,
-            };
-            (outcome, footing)
-        })
-        .await;
-        self.judged(origin, &claimed, outcome)
+        let (gateway, source) = (self.clone(), origin.source);
+        let judged = offload::run(cost, move || gateway.judge(source, &shown)).await;
+        self.metrics().authenticated(&judged);
+        if let Judged::Refused { reason, .. } = &judged {
+            self.refused_login(origin, &claimed, reason.code());
+        }
+        judged
     }
 
-    fn judged(&self, origin: &Origin, claimed: &str, outcome: (Outcome, Option<Arc<Footing>>)) -> Judged {
-        self.metrics().authenticated(&outcome.0);
-        match outcome {
-            (Outcome::Accepted { identity, role }, Some(footing)) => Judged::Accepted { identity, role, footing },
-            (Outcome::Refused { reason, delay }, _) => {
-                self.refused_login(origin, claimed, reason.code());
-                Judged::Refused { reason, delay }
+    fn judge(&self, source: Source, shown: &Shown) -> Judged {
+        let rules = self.0.rules.load();
+        let authenticator = &rules.rules.authenticator;
+        let names: Vec<&str>;
+        let credentials = match shown {
+            Shown::ResumeKey(key) => return self.resumed(&rules.rules, key),
+            Shown::Nothing => Credentials::Anonymous,
+            Shown::Named { user, secret } => Credentials::Named { user, secret },
+            Shown::Bearer(secret) => Credentials::Bearer(secret),
+            Shown::Certificate { subject, sans } => {
+                names = sans.iter().map(String::as_str).collect();
+                Credentials::Certificate { subject, sans: &names }
             }
-            (Outcome::Accepted { .. }, None) => {
-                Judged::Refused { reason: Reason::InvalidCredentials, delay: Duration::ZERO }
+        };
+        let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
+        match authenticator.begin(now, source, &credentials) {
+            Outcome::Accepted { identity, role } => {
+                let footing = Arc::new(authenticator.footing(&credentials, &identity));
+                Judged::Accepted { identity, role, footing }
             }
+            Outcome::Refused { reason, delay } => Judged::Refused { reason, delay },
         }
     }
 
     /// Who comes back with a key, as what it may come in by now.
-    fn resumed(&self, rules: &Rules, key: &[u8]) -> (Outcome, Option<Arc<Footing>>) {
-        let refused = |reason| (Outcome::Refused { reason, delay: Duration::ZERO }, None);
+    fn resumed(&self, rules: &Rules, key: &[u8]) -> Judged {
+        let refused = |reason| Judged::Refused { reason, delay: Duration::ZERO };
         let identity = match self.0.comebacks.redeem(key) {
             Ok(identity) => identity,
             Err(reason) => return refused(reason),
         };
         let footing = Footing::recalled(&identity);
         match rules.authenticator.role_by(&footing).map(str::to_owned) {
-            Some(role) => (Outcome::Accepted { identity, role }, Some(Arc::new(footing))),
+            Some(role) => Judged::Accepted { identity, role, footing: Arc::new(footing) },
             None => refused(Reason::Resume(ResumeError::Unknown)),
         }
     }
@@ -339,6 +329,7 @@ impl Gateway {
             connections: connections.held(),
             buses: buses.iter().map(|bus| bus.state()).collect(),
             slow_consumers_closed: slow_consumers_closed(),
+            events_dropped: events_dropped(),
             audit: recorder
                 .as_ref()
                 .map(|recorder| AuditState { dropped: recorder.dropped(), failing: recorder.is_failing() }),

@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     recorder: Option<Recorder>,
     caller: Arc<Caller>,
     overflow: Overflow,
+    /// When something began last, by both clocks: what comes with one read begins at one time.
+    began: Option<(Instant, SystemTime)>,
 }
 
 /// Something that has begun, and will be recorded when its outcome is known.
@@ -56,7 +58,12 @@ impl Journal {
     /// None if nobody reads it.
     pub(crate) fn new(recorder: Option<&Recorder>, caller: &Arc<Caller>, rules: &AuditRules) -> Option<Self> {
         let is_read = recorder.is_some() || tracing::enabled!(target: CALLS, Level::TRACE);
-        is_read.then(|| Self { recorder: recorder.cloned(), caller: caller.clone(), overflow: rules.overflow })
+        is_read.then(|| Self {
+            recorder: recorder.cloned(),
+            caller: caller.clone(),
+            overflow: rules.overflow,
+            began: None,
+        })
     }
 
     /// The same by other rules.
@@ -77,7 +84,7 @@ impl Journal {
 
     /// Something begins. An error says that it may not, because it could not be recorded.
     pub(crate) fn begin(
-        &self,
+        &mut self,
         now: Instant,
         kind: Kind,
         service: &Arc<str>,
@@ -104,7 +111,7 @@ impl Journal {
         );
         Ok(Entry {
             place,
-            time: SystemTime::now(),
+            time: self.time(now),
             started: now,
             caller: self.caller.clone(),
             service: service.clone(),
@@ -113,6 +120,13 @@ impl Journal {
             arguments: None,
             span,
         })
+    }
+
+    fn time(&mut self, now: Instant) -> SystemTime {
+        match self.began {
+            Some((instant, time)) if instant == now => time,
+            _ => self.began.insert((now, SystemTime::now())).1,
+        }
     }
 
     /// Something was refused, for a reason with this code.
@@ -143,8 +157,8 @@ impl Entry {
         self
     }
 
-    /// It is over; `ok` is whether the service did what it was asked.
-    pub(crate) fn finish(self, ok: bool) {
+    /// It is over now; `ok` is whether the service did what it was asked.
+    pub(crate) fn finish(self, now: Instant, ok: bool) {
         self.span.record("otel.status_code", if ok { "OK" } else { "ERROR" });
         let record = Record {
             time: self.time,
@@ -153,7 +167,7 @@ impl Entry {
             member: self.member,
             kind: self.kind,
             outcome: if ok { Outcome::Ok } else { Outcome::Error },
-            duration: self.started.elapsed(),
+            duration: now.saturating_duration_since(self.started),
             arguments: self.arguments,
         };
         match self.place {

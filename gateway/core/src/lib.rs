@@ -30,7 +30,7 @@ pub use member::Member;
 pub use metrics::{AuditState, BusState, Metrics, Snapshot, Totals, Traffic};
 pub use presence::{Departure, Stay};
 pub use relay::Relay;
-pub use rules::{AuditRules, Limits, MemberFilter, Rules};
+pub use rules::{AuditRules, EventFilter, Limits, MemberFilter, Rules};
 
 /// The skeleton of a door compiles and works.
 #[cfg(doctest)]

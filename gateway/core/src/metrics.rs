@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use keyway_auth::Outcome;
 use keyway_policy::Code;
 
 use crate::{
+    Judged,
     client::{ClientError, GatewayCode},
     presence::Departure,
 };
@@ -52,6 +52,7 @@ pub struct Metrics {
     authenticated: AtomicU64,
     refused_authentication: Codes,
     refused: Codes,
+    dropped: AtomicU64,
     departures: [AtomicU64; Departure::ALL.len()],
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
@@ -87,6 +88,8 @@ pub struct Snapshot {
     pub buses: Vec<BusState>,
     /// Connections closed because the peer did not read; of the whole process.
     pub slow_consumers_closed: u64,
+    /// Events dropped because their subscribers did not keep up; of the whole process.
+    pub events_dropped: u64,
     /// The audit log, if there is one.
     pub audit: Option<AuditState>,
     /// Reloads that changed the rules.
@@ -153,16 +156,21 @@ impl Totals {
 }
 
 impl Metrics {
-    pub(crate) fn authenticated(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Accepted { .. } => drop(self.authenticated.fetch_add(1, Relaxed)),
-            Outcome::Refused { reason, .. } => self.refused_authentication.count(reason.code()),
+    pub(crate) fn authenticated(&self, judged: &Judged) {
+        match judged {
+            Judged::Accepted { .. } => drop(self.authenticated.fetch_add(1, Relaxed)),
+            Judged::Refused { reason, .. } => self.refused_authentication.count(reason.code()),
         }
     }
 
     /// Something was refused, for the reason with this code.
     pub fn refused(&self, code: &'static str) {
         self.refused.count(code);
+    }
+
+    /// Events were passed over for a subscriber that did not keep up.
+    pub(crate) fn dropped(&self, events: u64) {
+        self.dropped.fetch_add(events, Relaxed);
     }
 
     pub(crate) fn departed(&self, why: Departure) {
@@ -187,6 +195,7 @@ impl Metrics {
         snapshot.departures = departures.map(|(why, count)| (why, count.load(Relaxed))).collect();
         snapshot.reloads = self.reloads.load(Relaxed);
         snapshot.failed_reloads = self.failed_reloads.load(Relaxed);
+        snapshot.events_dropped += self.dropped.load(Relaxed);
     }
 }
 

@@ -9,7 +9,7 @@ use keyway_policy::Policy;
 use crate::{client::Overflow, lease::LeaseRule};
 
 /// Rules of a gateway, checked. They do not change: a reload makes others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Rules {
     /// Who may do what.
     pub policy: Policy,
@@ -21,13 +21,26 @@ pub struct Rules {
     pub audit: AuditRules,
     /// What one client at a time may use.
     pub leases: Vec<LeaseRule>,
+    /// What happens to a signal's events for a subscriber that does not keep up; not said of any if it is missing.
+    pub events: Option<EventFilter>,
 }
 
 impl Rules {
     /// These, with the usual limits, no leases, and nothing recorded of arguments.
     pub fn new(policy: Policy, authenticator: Authenticator) -> Self {
         let (limits, audit) = (Limits::default(), AuditRules::default());
-        Self { policy, authenticator, limits, audit, leases: Vec::new() }
+        Self { policy, authenticator, limits, audit, leases: Vec::new(), events: None }
+    }
+
+    /// What happens to a signal's events for a subscriber that does not keep up, if it is said.
+    pub fn overflow(&self, service: &str, signal: &str) -> Option<Overflow> {
+        self.events.as_ref().and_then(|events| events(service, signal))
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("limits", &self.limits).field("audit", &self.audit).finish_non_exhaustive()
     }
 }
 
@@ -55,7 +68,7 @@ pub struct Limits {
     pub replay: Bounds,
     /// What may wait for all clients that do not read, in bytes.
     pub queue_total: usize,
-    /// What happens to events for a subscriber of a door by names that does not keep up, and does not say.
+    /// What happens to events for a subscriber of a door by names that does not keep up, where neither it nor a rule of events says.
     pub overflow: Overflow,
 }
 
@@ -79,6 +92,9 @@ impl Default for Limits {
 
 /// Chooses members, by the names of their service and their own.
 pub type MemberFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
+/// Says something of signals, by the names of their service and their own.
+pub type EventFilter = Arc<dyn Fn(&str, &str) -> Option<Overflow> + Send + Sync>;
 
 /// What is recorded, and what happens when there is no room for it.
 #[derive(Clone, Default)]

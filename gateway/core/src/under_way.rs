@@ -1,8 +1,11 @@
 //! Things that sessions have begun.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::{AcqRel, Acquire},
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering::{AcqRel, Acquire},
+    },
+    time::Instant,
 };
 
 use crate::{client::ClientError, journal::Entry, metrics::Traffic};
@@ -37,7 +40,7 @@ impl UnderWay {
     /// It is over; `ok` is whether the service did what it was asked.
     pub(crate) fn finish(mut self, ok: bool) {
         if let Some(entry) = self.entry.take() {
-            entry.finish(ok);
+            entry.finish(Instant::now(), ok);
         }
     }
 }
@@ -46,7 +49,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.traffic.in_flight.fetch_sub(1, AcqRel);
         if let Some(entry) = self.entry.take() {
-            entry.finish(false);
+            entry.finish(Instant::now(), false);
         }
     }
 }

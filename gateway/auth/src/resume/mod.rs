@@ -3,7 +3,7 @@
 //! The gateway keeps nothing for a key it gave out but the keys it seals with ([`SealingKeys`], which go to a file) and, for as long as they
 //! would be believed, the numbers of those that were used ([`UsedKeys`]). A client sees random bytes.
 //!
-//! What a key says was true when it was made. Whoever redeems one looks up whether the identity still exists and has that role.
+//! What a key says was true when it was made. Whoever redeems one looks up whether the identity still exists, and which role it has by now.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -12,12 +12,12 @@
 //! let now = SystemTime::now();
 //! let keys = SealingKeys::generate(now)?;
 //! let identity = Identity { name: "nao".into(), method: Method::Token };
-//! let said = Resumption::new([7; 16], identity, "operator", now, Duration::from_secs(600));
+//! let said = Resumption::new([7; 16], identity, now, Duration::from_secs(600));
 //! let sealed = keys.seal(&said)?;
 //!
 //! let mut used = UsedKeys::new(10_000);
 //! let opened = keys.open(now, &sealed)?;
-//! assert_eq!(opened.role, "operator");
+//! assert_eq!(opened.identity.name, "nao");
 //! used.redeem(now, &opened)?;
 //! assert!(used.redeem(now, &opened).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -47,8 +47,6 @@ pub struct Resumption {
     pub session: [u8; 16],
     /// Whose it is.
     pub identity: Identity,
-    /// What the client may do, by the policy of then.
-    pub role: String,
     /// When the key was made, in seconds since 1970.
     pub issued: u64,
     /// Until when it is believed.
@@ -59,23 +57,17 @@ pub struct Resumption {
 
 impl Resumption {
     /// The first key of a session, believed for so long.
-    pub fn new(
-        session: [u8; 16],
-        identity: Identity,
-        role: impl Into<String>,
-        now: SystemTime,
-        lifetime: Duration,
-    ) -> Self {
+    pub fn new(session: [u8; 16], identity: Identity, now: SystemTime, lifetime: Duration) -> Self {
         let issued = seconds(now);
         let expires = issued.saturating_add(lifetime.as_secs());
-        Self { session, identity, role: role.into(), issued, expires, number: 0 }
+        Self { session, identity, issued, expires, number: 0 }
     }
 
     /// The key that follows this one.
     #[must_use]
     pub fn next(&self, now: SystemTime, lifetime: Duration) -> Self {
         let number = self.number.saturating_add(1);
-        Self { number, ..Self::new(self.session, self.identity.clone(), self.role.clone(), now, lifetime) }
+        Self { number, ..Self::new(self.session, self.identity.clone(), now, lifetime) }
     }
 }
 

@@ -154,12 +154,7 @@ pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
         connections: limits.connections.get() as usize,
         unauthenticated_time: limits.unauthenticated_time,
         unauthenticated_bytes: u32::try_from(limits.unauthenticated_bytes.0).unwrap_or(u32::MAX),
-        overflow: match limits.overflow {
-            keyway_config::Overflow::Block => Overflow::Block,
-            keyway_config::Overflow::DropOldest => Overflow::DropOldest,
-            keyway_config::Overflow::Latest => Overflow::Latest,
-            keyway_config::Overflow::Disconnect => Overflow::Disconnect,
-        },
+        overflow: overflow(limits.overflow),
         calls_in_flight: limits.calls_in_flight.get() as usize,
         calls_per_second: limits.calls_per_second.map(std::num::NonZero::get),
         payload: u32::try_from(limits.payload.0).unwrap_or(u32::MAX),
@@ -176,7 +171,18 @@ pub(super) fn rules_of(config: &Config, authenticator: Authenticator) -> Rules {
         idle: lease.idle,
     };
     let leases = config.leases.iter().map(lease).collect();
-    Rules { policy: config.policy.clone(), authenticator, limits, audit, leases }
+    let said = config.limits.clone();
+    let events = Arc::new(move |service: &str, signal: &str| said.overflow_of(service, signal).map(overflow));
+    Rules { policy: config.policy.clone(), authenticator, limits, audit, leases, events: Some(events) }
+}
+
+const fn overflow(rule: keyway_config::Overflow) -> Overflow {
+    match rule {
+        keyway_config::Overflow::Block => Overflow::Block,
+        keyway_config::Overflow::DropOldest => Overflow::DropOldest,
+        keyway_config::Overflow::Latest => Overflow::Latest,
+        keyway_config::Overflow::Disconnect => Overflow::Disconnect,
+    }
 }
 
 fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {

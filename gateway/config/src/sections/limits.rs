@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::MemberGlob;
 use crate::{ByteSize, units};
 
 /// What one client, and all of them, may cost.
@@ -32,8 +33,27 @@ pub struct Limits {
     pub queue_per_session: ByteSize,
     /// Bytes that may wait to be sent to all sessions that read too slowly; beyond, those who hold some are closed.
     pub queue_total: ByteSize,
-    /// What happens to events for a subscriber by HTTP or WebSocket that reads too slowly, unless it says.
+    /// What happens to events for a subscriber by HTTP or WebSocket that reads too slowly, where neither it nor `events` says.
     pub overflow: Overflow,
+    /// What happens to events of certain signals for a subscriber that reads too slowly; the first that matches counts.
+    pub events: Vec<EventLimit>,
+}
+
+/// What happens to events of certain signals for a subscriber that reads too slowly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventLimit {
+    /// The signals, as a pattern: `"ALVideoDevice.*"`.
+    pub signal: MemberGlob,
+    /// What happens.
+    pub overflow: Overflow,
+}
+
+impl Limits {
+    /// What happens to a signal's events, if it is said.
+    pub fn overflow_of(&self, service: &str, signal: &str) -> Option<Overflow> {
+        self.events.iter().find(|limit| limit.signal.matches(service, signal)).map(|limit| limit.overflow)
+    }
 }
 
 /// What happens to events for which a subscriber has no room.
@@ -64,6 +84,7 @@ impl Default for Limits {
             queue_per_session: ByteSize::mib(64),
             queue_total: ByteSize::mib(1024),
             overflow: Overflow::default(),
+            events: Vec::new(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub use audit::{Audit, AuditOverflow, MemberGlob};
 pub use directory::{Directory, Token, Trust, Upstream};
 pub use discovery::Discovery;
 pub use lease::{Lease, MemberPath};
-pub use limits::{Limits, Overflow};
+pub use limits::{EventLimit, Limits, Overflow};
 pub use listen::{Anonymous, Listen};
 pub use network::Network;
 pub use presence::Presence;

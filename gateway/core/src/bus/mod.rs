@@ -226,7 +226,7 @@ impl Bus {
     /// A client has left; its services leave with it.
     pub(crate) fn leave(self: &Arc<Self>, client: ConnectionId) {
         let journal = self.clients.lock().remove(&client).and_then(|joined| joined.journal);
-        self.withdraw_all(client, journal.as_ref());
+        self.withdraw_all(client, journal);
     }
 
     fn client(&self, id: ConnectionId) -> Option<Client> {

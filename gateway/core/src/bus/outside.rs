@@ -99,12 +99,12 @@ impl Bus {
         service: Arc<str>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let begin = |journal: Journal| journal.begin(Instant::now(), kind, &service, "".into());
+        let begin = |mut journal: Journal| journal.begin(Instant::now(), kind, &service, "".into());
         let entry = self.journal(owner).map(begin).transpose();
         let entry = entry.map_err(|error| Error::remote(error.to_string()))?;
         let done = work.await;
         if let Some(entry) = entry {
-            entry.finish(done.is_ok());
+            entry.finish(Instant::now(), done.is_ok());
         }
         done
     }
@@ -121,14 +121,14 @@ impl Bus {
     }
 
     /// Takes back what a client has registered, in that order (spec 7.8).
-    pub(super) fn withdraw_all(self: &Arc<Self>, owner: ConnectionId, journal: Option<&Journal>) {
+    pub(super) fn withdraw_all(self: &Arc<Self>, owner: ConnectionId, mut journal: Option<Journal>) {
         let ids = self.catalog.lock().owned_by(owner);
         for id in ids {
             let bus = self.clone();
             // It is gone whether that can be recorded or not.
             let noted =
-                |journal: &Journal| journal.begin(Instant::now(), Kind::Unregister, &self.name_of(id), "".into());
-            let entry = journal.and_then(|journal| noted(journal).ok());
+                |journal: &mut Journal| journal.begin(Instant::now(), Kind::Unregister, &self.name_of(id), "".into());
+            let entry = journal.as_mut().and_then(|journal| noted(journal).ok());
             // The directory is told before anybody else's next request goes to it: a client that comes straight back finds its
             // names free.
             begin(async move {
@@ -136,7 +136,7 @@ impl Bus {
                     tracing::debug!(%id, %error, "a service of a client that left was gone already");
                 }
                 if let Some(entry) = entry {
-                    entry.finish(true);
+                    entry.finish(Instant::now(), true);
                 }
             });
         }

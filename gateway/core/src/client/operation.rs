@@ -83,11 +83,11 @@ impl ClientSession {
     ) -> Result<UnderWay, ClientError> {
         let (access, now) = (&target.access, Instant::now());
         let rules = target.bus.rules();
-        let journal = self.gateway.journal(&self.member);
+        let mut journal = self.gateway.journal(&self.member);
         let begun = self.begin(now, &rules, target, decision, asked).and_then(|running| {
             let begin =
-                |journal: &Journal| journal.begin(now, asked.kind, &access.service, access.member(asked.member));
-            Ok((running, journal.as_ref().map(begin).transpose()?))
+                |journal: &mut Journal| journal.begin(now, asked.kind, &access.service, access.member(asked.member));
+            Ok((running, journal.as_mut().map(begin).transpose()?))
         });
         let (running, mut entry) = begun.inspect_err(|error| {
             self.gateway.metrics().refused(error.code());

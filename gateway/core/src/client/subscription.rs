@@ -83,12 +83,12 @@ pub struct Subscription {
 }
 
 impl ClientSession {
-    /// Subscribes to a signal, or to the changes of a property. `since` is the number of the last event that the client has seen.
+    /// Subscribes to a signal, or to the changes of a property. Without a `rule`, that of the gateway for this signal holds. `since` is the number of the last event that the client has seen.
     pub async fn subscribe(
         &self,
         target: &Target,
         signal: ActionId,
-        rule: Overflow,
+        rule: Option<Overflow>,
         since: Option<u64>,
     ) -> Result<Subscription, ClientError> {
         let too_many =
@@ -97,6 +97,8 @@ impl ClientSession {
         let declared = target.access.metaobject.signals.get(&signal.0);
         let signature = &declared.ok_or_else(|| target.unknown(&signal.to_string()))?.signature;
         let epoch = target.bus.epoch();
+        let usual = || target.access.overflow(signal).unwrap_or(target.bus.rules().rules.limits.overflow);
+        let rule = rule.unwrap_or_else(usual);
         let asked = Asked { kind: Kind::Subscribe, member: signal, arguments: (&Bytes::new(), None) };
         let permit = self.admit(target, target.access.rules.subscribe(signal), &asked)?;
         let opened = self.open(target, signal, signature, rule).await;
@@ -207,13 +209,13 @@ impl Subscription {
             let newest = events.pop();
             let lost = gap.unwrap_or(self.cursor);
             let seen = newest.as_ref().map_or(lost, |event| event.sequence);
-            self.skipped += (seen - self.cursor).saturating_sub(newest.iter().len() as u64);
+            self.skip((seen - self.cursor).saturating_sub(newest.iter().len() as u64));
             self.cursor = seen;
             self.ready.extend(newest.map(|event| Delivery::Event(Event::new(event, &feed))));
             return Ok(());
         }
         if let Some(to) = gap {
-            self.skipped += to - self.cursor;
+            self.skip(to - self.cursor);
             if self.rule == Overflow::Disconnect {
                 return Err(ClientError::new(GatewayCode::TooSlow, "events came faster than they were read"));
             }
@@ -227,6 +229,11 @@ impl Subscription {
         }
         self.ready.extend(events.into_iter().map(|event| Delivery::Event(Event::new(event, &feed))));
         Ok(())
+    }
+
+    fn skip(&mut self, events: u64) {
+        self.skipped += events;
+        self.session.gateway.metrics().dropped(events);
     }
 
     /// Whether it may go on; an error is the reason to give, if there is one.
@@ -270,13 +277,13 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if !self.is_recorded
-            && let Some(journal) = self.session.gateway.journal(&self.session.member)
+            && let Some(mut journal) = self.session.gateway.journal(&self.session.member)
         {
             let (access, now) = (&self.target.access, std::time::Instant::now());
             let entry = journal.begin(now, Kind::Unsubscribe, &access.service, access.member(self.signal));
             // Ending is never refused.
             if let Ok(entry) = entry {
-                entry.finish(true);
+                entry.finish(now, true);
             }
         }
         self.feed.stop_waiting();

@@ -4,15 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use keyway::front::{Input, Local};
 use keyway_history::audit::Kind;
+use keyway_pipe::EventRule;
 use keyway_policy::{Decision, Refusal};
-use keyway_session::ObjectRequest;
+use keyway_session::{ObjectRequest, SignalAddress};
 use keyway_value::{ActionId, Link, MessageId, ObjectId, ServiceId, to_payload};
 use keyway_wire::{Frame, Header};
 
 use super::{Relay, Target};
 use crate::{
     access::Access,
-    client::{ClientError, GatewayCode},
+    client::{ClientError, GatewayCode, Overflow},
     rules::InForce,
 };
 
@@ -66,6 +67,14 @@ impl Heard {
         self.0.clear();
     }
 
+    /// What these rules say of each.
+    fn limited<'a>(&'a self, rules: &'a InForce) -> impl Iterator<Item = (SignalAddress, Option<EventRule>)> + 'a {
+        self.0.iter().map(|((service, object, _), Subscription { signal, access, .. })| {
+            let overflow = rules.rules.overflow(&access.service, &access.member(*signal));
+            ((*service, *object, *signal), overflow.and_then(event_rule))
+        })
+    }
+
     /// Takes out those that these rules do not allow, with why not.
     fn denied(&mut self, rules: &InForce) -> Vec<(Key, Subscription, Refusal)> {
         let mut denied = Vec::new();
@@ -90,6 +99,13 @@ impl Heard {
 }
 
 impl Relay {
+    /// The events of this client's subscriptions are dropped as the rules now in force say.
+    pub(super) fn limit_events(&self, rules: &InForce) {
+        for (signal, rule) in self.heard.limited(rules) {
+            self.client.sender().limit_events(signal, rule);
+        }
+    }
+
     /// Ends the subscriptions that the rules now in force do not allow: their hosts are told, and nothing more of them comes through.
     pub(super) fn end_subscriptions(&mut self, rules: &InForce) {
         for ((service, object, link), subscription, refusal) in self.heard.denied(rules) {
@@ -116,6 +132,16 @@ impl Relay {
                 }
             }
         }
+    }
+}
+
+/// A rule for the queue of one connection; none if events wait there like anything else.
+pub(super) const fn event_rule(overflow: Overflow) -> Option<EventRule> {
+    match overflow {
+        Overflow::Block => None,
+        Overflow::DropOldest => Some(EventRule::DropOldest),
+        Overflow::Latest => Some(EventRule::Latest),
+        Overflow::Disconnect => Some(EventRule::Disconnect),
     }
 }
 

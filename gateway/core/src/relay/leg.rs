@@ -15,9 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use keyway::Session;
 use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
-use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, errors};
+use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, SignalAddress, errors};
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, ServiceInfo};
 use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
@@ -34,16 +35,13 @@ pub(crate) struct Leg {
     /// To the client.
     client: Sender,
     state: Mutex<State>,
-    calls: Mutex<HashMap<MessageId, Running>>,
+    calls: Mutex<HashMap<MessageId, Running, RandomState>>,
     /// Of the client, on all its legs.
     traffic: Arc<Traffic>,
     /// Signals that the client may not hear any more, and whether there are any.
-    held_back: Mutex<HashSet<SignalKey>>,
+    held_back: Mutex<HashSet<SignalAddress>>,
     holds_back: AtomicBool,
 }
-
-/// Where a signal is.
-type SignalKey = (ServiceId, ObjectId, ActionId);
 
 enum State {
     /// Not there yet; what the client has sent meanwhile.
@@ -146,6 +144,14 @@ impl Leg {
         }
     }
 
+    /// Whether the host takes what it is sent; the task is woken when it does.
+    pub(crate) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &*self.state.lock() {
+            State::Open(sender) => sender.poll_room(context, HIGH_WATER),
+            _ => Poll::Ready(()),
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(*self.state.lock(), State::Closed)
     }
@@ -218,14 +224,14 @@ impl Leg {
     }
 
     /// Lets no events of a signal through to the client.
-    pub(crate) fn hold_back(&self, signal: SignalKey) {
+    pub(crate) fn hold_back(&self, signal: SignalAddress) {
         let mut held_back = self.held_back.lock();
         held_back.insert(signal);
         self.holds_back.store(true, Ordering::Release);
     }
 
     /// Lets events of a signal through, as usual.
-    pub(crate) fn let_through(&self, signal: SignalKey) {
+    pub(crate) fn let_through(&self, signal: SignalAddress) {
         if self.holds_back.load(Ordering::Acquire) {
             self.held_back.lock().remove(&signal);
         }
@@ -237,14 +243,14 @@ impl Leg {
     }
 
     /// A call has been answered. Gives the answer back if it is for the client.
-    fn finished(&self, answer: Frame) -> Option<Frame> {
+    fn finished(&self, now: Instant, answer: Frame) -> Option<Frame> {
         let running = self.calls.lock().remove(&answer.header.id)?;
         self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
         let is_reply = answer.header.kind == MessageKind::Reply;
         match running.asker {
             Asker::Client(entry) => {
                 if let Some(entry) = entry {
-                    entry.finish(is_reply);
+                    entry.finish(now, is_reply);
                 }
                 Some(answer)
             }
@@ -284,11 +290,12 @@ impl Leg {
     }
 
     fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
+        let now = Instant::now();
         for Running { header, asker } in calls {
             self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
             let Asker::Client(entry) = asker else { continue };
             if let Some(entry) = entry {
-                entry.finish(false);
+                entry.finish(now, false);
             }
             // A client that is gone needs no answer.
             let _ = self.client.send(Frame::error_to(&header, why));
@@ -339,7 +346,7 @@ impl Handler for LegHandler {
     fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
         match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
             Input::Opened => return self.opened(sender),
-            Input::Answer(frame) => self.batch.extend(self.leg.finished(frame)),
+            Input::Answer(frame) => self.batch.extend(self.leg.finished(now, frame)),
             Input::Event(frame) if self.leg.is_held_back(&frame.header) => {}
             Input::Event(frame) => {
                 self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
@@ -400,4 +407,4 @@ pub(crate) fn send_all(sender: &Sender, frames: impl ExactSizeIterator<Item = Fr
 /// Bytes that may wait for a connection to the host.
 const MAX_WAITING: usize = 4 << 20;
 /// Bytes waiting for one side, from which on the other side is not read.
-pub(crate) const HIGH_WATER: usize = 1 << 20;
+const HIGH_WATER: usize = 1 << 20;

@@ -23,6 +23,7 @@ use std::{
     time::Instant,
 };
 
+use foldhash::fast::RandomState;
 use keyway::front::{Client, Input, Local};
 use keyway_history::audit::Kind;
 use keyway_pipe::PeerAddress;
@@ -35,7 +36,7 @@ use self::{
     find::Waiting,
     heard::Heard,
     judge::kind,
-    leg::{HIGH_WATER, Leg, send_all},
+    leg::{Leg, send_all},
 };
 use crate::{
     access::Access,
@@ -56,7 +57,7 @@ pub struct Relay {
     bus: Arc<Bus>,
     client: Client,
     admitted: Option<Admitted>,
-    routes: HashMap<ServiceId, Route>,
+    routes: HashMap<ServiceId, Route, RandomState>,
     /// What is being found out, by the object it is about.
     waiting: HashMap<(ServiceId, ObjectId), Waiting>,
     legs: HashMap<HostKey, Arc<Leg>>,
@@ -104,7 +105,7 @@ impl Relay {
             bus: bus.clone(),
             client: client.clone(),
             admitted: None,
-            routes: HashMap::new(),
+            routes: HashMap::default(),
             waiting: HashMap::new(),
             legs: HashMap::new(),
             batch: Vec::new(),
@@ -172,9 +173,7 @@ impl Relay {
     /// Whether more messages may come: not while a host does not read what was sent to it.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
         for leg in self.legs.values() {
-            if let Some(sender) = leg.sender()
-                && sender.poll_room(context, HIGH_WATER).is_pending()
-            {
+            if leg.poll_room(context).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -288,6 +287,7 @@ impl Relay {
             admitted.renew(&rules);
             self.stands(&rules)?;
             self.end_subscriptions(&rules);
+            self.limit_events(&rules);
         }
         let bus = &self.bus;
         let legs = &self.legs;

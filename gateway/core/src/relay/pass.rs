@@ -10,12 +10,13 @@ use keyway::{
     front::{Answered, Input, Local},
 };
 use keyway_history::audit::Arguments;
-use keyway_session::errors;
+use keyway_session::{ObjectRequest, errors};
 use keyway_value::{ObjectId, Signature};
 use keyway_wire::{Flags, Frame, Header};
 
 use super::{
     Asked, FIRST_OF_CLIENT, Relay, Target,
+    heard::event_rule,
     judge::{Judgement, judge, subscription},
     leg::{Leg, Refused},
 };
@@ -35,7 +36,7 @@ impl Relay {
         let Some(asked) = Asked::by(&input) else {
             // The client's own objects answer and emit; what it cancels is its own call.
             let may_pass = !matches!(input, Input::Event(_)) || header.object.0 >= FIRST_OF_CLIENT || hosts_it;
-            return may_pass.then(|| self.forward(input, header, None)).flatten();
+            return may_pass.then(|| self.forward(now, input, header, None)).flatten();
         };
         if let Err(error) = self.may_begin(&asked) {
             let (service, member) = self.names(header);
@@ -48,7 +49,7 @@ impl Relay {
             &route.access
         } else if hosts_it {
             // What callers have passed to its service, it may use.
-            return self.forward(input, header, None);
+            return self.forward(now, input, header, None);
         } else if header.object.0 >= FIRST_OF_CLIENT {
             // Its own objects a client does not call by way of others.
             self.refuse(&input, errors::CALL_NOT_HANDLED);
@@ -66,9 +67,14 @@ impl Relay {
                 let begun = admitted.allowance.take(now, &passing, self.stay.as_ref()?).and_then(|()| {
                     if let Some(request) = &heard {
                         self.heard.note(header, request, access, &route.target)?;
+                        if let ObjectRequest::RegisterEvent { signal, .. } = request {
+                            let rule = access.overflow(*signal).and_then(event_rule);
+                            self.client.sender().limit_events((header.service, header.object, *signal), rule);
+                        }
                     }
-                    let begin = |journal: &Journal| journal.begin(now, kind, &access.service, access.member(member));
-                    admitted.journal.as_ref().map(begin).transpose()
+                    let begin =
+                        |journal: &mut Journal| journal.begin(now, kind, &access.service, access.member(member));
+                    admitted.journal.as_mut().map(begin).transpose()
                 });
                 match begun {
                     Ok(entry) => {
@@ -76,7 +82,7 @@ impl Relay {
                             Some(arguments) => entry.with_arguments(arguments),
                             None => entry,
                         });
-                        self.forward(input, header, entry)
+                        self.forward(now, input, header, entry)
                     }
                     Err(error) => {
                         self.deny(&input, kind, &access.service, access.member(member), &error);
@@ -112,7 +118,7 @@ impl Relay {
     }
 
     /// Passes a message on that may pass.
-    fn forward(&mut self, input: Input, header: &Header, entry: Option<Entry>) -> Option<Local> {
+    fn forward(&mut self, now: Instant, input: Input, header: &Header, entry: Option<Entry>) -> Option<Local> {
         let route = self.routes.get(&header.service)?;
         match &input {
             Input::Call(_) => drop(self.traffic.calls.fetch_add(1, Ordering::Relaxed)),
@@ -135,7 +141,7 @@ impl Relay {
                     }
                     Input::Post(frame) => {
                         if let Some(entry) = entry {
-                            entry.finish(true);
+                            entry.finish(now, true);
                         }
                         self.queue(leg, frame);
                     }
@@ -155,7 +161,7 @@ impl Relay {
                 Some(Box::new(move |ok| running.finish(ok)) as Answered)
             }
             (_, Some(entry)) => {
-                entry.finish(true);
+                entry.finish(Instant::now(), true);
                 None
             }
             _ => None,

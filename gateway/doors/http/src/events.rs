@@ -31,7 +31,7 @@ pub(crate) async fn stream(
     service: &str,
     signal: &str,
 ) -> Result<Response<Body>, Problem> {
-    let (rule, since) = (rule(parts)?.unwrap_or_else(|| shared.overflow()), since(parts)?);
+    let (rule, since) = (rule(parts)?, since(parts)?);
     let target = caller.session.service(service).await?;
     let signal = target.signal(signal).ok_or_else(|| target.unknown(signal))?;
     let counted = caller.one_more_socket(shared.settings.sockets_per_session)?;

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyway_gateway::{
     Gateway,
-    client::{ClientSession, Overflow, Reply, Target},
+    client::{ClientSession, Reply, Target},
 };
 use keyway_pipe::offload;
 use keyway_value::{ActionId, MetaMethod, Payload};
@@ -48,11 +48,6 @@ impl Shared {
         let origins = Origins::new(&settings.origins);
         let identities = Identities::new(gateway, settings.anonymous.as_deref());
         Self { gateway: gateway.clone(), identities, settings, closed, origins }
-    }
-
-    /// What happens to events for a subscriber that does not keep up, and did not say.
-    pub(crate) fn overflow(&self) -> Overflow {
-        self.gateway.rules().limits.overflow
     }
 }
 

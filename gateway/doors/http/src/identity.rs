@@ -15,7 +15,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use keyway_auth::{Footing, Identity, Method, Reason, Secret, Source, certificate::Names};
 use keyway_gateway::{
     Gateway, Judged, Member, Origin, Shown,
-    client::{ClientError, ClientSession, GatewayCode, Overflow},
+    client::{ClientError, ClientSession, GatewayCode},
 };
 use parking_lot::Mutex;
 use ring::digest::{SHA256, digest};
@@ -105,11 +105,6 @@ impl Standing {
         let shown = names.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
         let generation = shared.gateway.generation();
         Self { shared: shared.clone(), peer, shown: shown.collect(), generation }
-    }
-
-    /// What happens to events for a subscriber that does not keep up, and did not say.
-    pub(crate) fn usual_overflow(&self) -> Overflow {
-        self.shared.overflow()
     }
 
     /// Looks again if rules have changed, and gives the session that it then is.

@@ -18,7 +18,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use keyway_gateway::client::{ClientError, ClientSession, Delivery, GatewayCode, Overflow, Target};
+use keyway_gateway::client::{ClientError, ClientSession, Delivery, GatewayCode, Target};
 use keyway_value::ActionId;
 use tokio::{
     sync::mpsc,
@@ -175,10 +175,9 @@ impl Conversation {
         }
         let request = Request::of(&message);
         let (session, outbox) = (self.session.clone(), self.outbox.clone());
-        let usual = self.standing.usual_overflow();
         let serve = async move {
             let answered = if is_subscription {
-                request.follow(&session, usual, &outbox).await.map(|()| message::ended(id))
+                request.follow(&session, &outbox).await.map(|()| message::ended(id))
             } else {
                 request.answer(&session).await.map(|result| message::result(id, &String::from_utf8_lossy(&result)))
             };
@@ -256,16 +255,9 @@ impl Request {
     }
 
     /// Passes events on until there are no more.
-    async fn follow(
-        self,
-        session: &ClientSession,
-        usual: Overflow,
-        outbox: &mpsc::Sender<ws::Message>,
-    ) -> Result<(), Problem> {
-        let rule = match self.overflow.as_deref() {
-            Some(name) => overflow(name).ok_or_else(|| Problem::of(Flaw::Parameter))?,
-            None => usual,
-        };
+    async fn follow(self, session: &ClientSession, outbox: &mpsc::Sender<ws::Message>) -> Result<(), Problem> {
+        let rule = |name| overflow(name).ok_or_else(|| Problem::of(Flaw::Parameter));
+        let rule = self.overflow.as_deref().map(rule).transpose()?;
         let target = self.target(session).await?;
         let member = self.member()?;
         let signal = target.signal(member).ok_or_else(|| target.unknown(member))?;

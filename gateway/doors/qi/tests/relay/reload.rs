@@ -127,7 +127,7 @@ async fn sessions_by_name_end_with_their_user_and_their_subscriptions_with_the_r
         let session = by_name(&stage.gateway, ear()).await;
         let robot = soon("the service", session.service("Robot")).await.unwrap();
         let said = keyway_value::ActionId(robot.signal("said").unwrap().uid);
-        let mut events = session.subscribe(&robot, said, Overflow::DropOldest, None).await.unwrap();
+        let mut events = session.subscribe(&robot, said, Some(Overflow::DropOldest), None).await.unwrap();
         stage.robot.said.emit(&("before".to_owned(),));
         assert!(matches!(soon("the event", events.next()).await, Some(Ok(Delivery::Event(_)))));
         stage.gateway.reload(rules(&policy(MAY_SAY), USERS));
@@ -141,7 +141,7 @@ async fn sessions_by_name_end_with_their_user_and_their_subscriptions_with_the_r
 
         stage.gateway.reload(rules(&policy(MAY_HEAR), USERS));
         let robot = soon("the service", session.service("Robot")).await.unwrap();
-        let mut events = session.subscribe(&robot, said, Overflow::DropOldest, None).await.unwrap();
+        let mut events = session.subscribe(&robot, said, Some(Overflow::DropOldest), None).await.unwrap();
         stage.gateway.reload(without);
         assert!(session.is_over());
         let Some(Err(ended)) = soon("the end", events.next()).await else { panic!("it goes on") };
