@@ -29,18 +29,28 @@ pub(crate) enum Event {
 /// What was written last and will be again: most records are of sessions that have records already, and of the same second.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    callers: HashMap<usize, (Arc<Caller>, Box<[u8]>)>,
+    subjects: HashMap<(usize, usize, usize, Kind), Subject>,
     second: u64,
     /// Its text, up to the fraction.
     second_text: String,
 }
 
+/// Who did what, as it was written. What it is of is kept with it: as long as it is, nothing else has the same address.
+#[derive(Debug)]
+struct Subject {
+    written: Box<[u8]>,
+    _caller: Arc<Caller>,
+    _names: [Arc<str>; 2],
+}
+
 impl Known {
-    fn caller(&mut self, caller: &Arc<Caller>, out: &mut Vec<u8>) {
-        // As long as it is kept here, no other caller has its address.
-        let address = Arc::as_ptr(caller).addr();
-        if let Some((_, written)) = self.callers.get(&address) {
-            out.extend_from_slice(written);
+    /// Who did what.
+    fn subject(&mut self, record: &Record, out: &mut Vec<u8>) {
+        let Record { caller, service, member, kind, .. } = record;
+        let address = |name: &Arc<str>| Arc::as_ptr(name).cast::<u8>().addr();
+        let key = (Arc::as_ptr(caller).addr(), address(service), address(member), *kind);
+        if let Some(subject) = self.subjects.get(&key) {
+            out.extend_from_slice(&subject.written);
             return;
         }
         let start = out.len();
@@ -49,10 +59,15 @@ impl Known {
         text("role", &caller.role, out);
         text("source", &caller.source, out);
         text("door", &caller.door, out);
-        if self.callers.len() >= CALLERS {
-            self.callers.clear();
+        text("service", service, out);
+        text("member", member, out);
+        text("kind", kind.name(), out);
+        if self.subjects.len() >= SUBJECTS {
+            self.subjects.clear();
         }
-        self.callers.insert(address, (caller.clone(), out[start..].into()));
+        let names = [service.clone(), member.clone()];
+        let subject = Subject { written: out[start..].into(), _caller: caller.clone(), _names: names };
+        self.subjects.insert(key, subject);
     }
 
     fn time(&mut self, time: SystemTime, out: &mut Vec<u8>) {
@@ -80,10 +95,7 @@ impl Known {
 /// Writes a record's members.
 pub(crate) fn record(record: &Record, argument_bytes: usize, known: &mut Known, out: &mut Vec<u8>) {
     known.time(record.time, out);
-    known.caller(&record.caller, out);
-    text("service", &record.service, out);
-    text("member", &record.member, out);
-    text("kind", record.kind.name(), out);
+    known.subject(record, out);
     text("outcome", record.outcome.name(), out);
     if let Outcome::Refused(code) = &record.outcome {
         text("code", code, out);
@@ -186,8 +198,8 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// Callers that are remembered.
-const CALLERS: usize = 1024;
+/// Callers with what they did that are remembered.
+const SUBJECTS: usize = 2048;
 /// Bytes of a name or address.
 const TEXT_BYTES: usize = 512;
 /// What JSON may need for each byte of a payload.

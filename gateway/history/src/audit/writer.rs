@@ -85,10 +85,16 @@ impl Writer {
     /// Adds records to the chain. Their rooms are free when they are in it.
     fn seal_all(&mut self, records: &mut Vec<Record>) {
         let (bytes, mut known) = (self.options.argument_bytes, mem::take(&mut self.known));
+        // Some at a time: those who record look at the count as well.
+        let mut sealed = 0;
         for record in records.drain(..) {
             self.seal(|out| line::record(&record, bytes, &mut known, out));
-            self.shared.used.fetch_sub(1, Relaxed);
+            sealed += 1;
+            if sealed == SEALED {
+                self.shared.used.fetch_sub(mem::take(&mut sealed), Relaxed);
+            }
         }
+        self.shared.used.fetch_sub(sealed, Relaxed);
         self.known = known;
     }
 
@@ -193,6 +199,8 @@ impl Writer {
     }
 }
 
+/// Records after which their rooms are given back.
+const SEALED: usize = 32;
 /// Sealed bytes that are written without waiting for more.
 const PENDING: usize = 256 << 10;
 /// How long to wait for the first record.
