@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use keyway_history::audit::{AuditLog, Caller, Kind, Options, Outcome, Record};
+use keyway_history::audit::{AuditLog, Caller, Kind, Operation, Options, Outcome, Record};
 use keyway_tests::process::Keyway;
 use serde_json::Value;
 
@@ -23,10 +23,12 @@ fn record(identity: &str, member: &str, outcome: Outcome) -> Record {
     };
     Record {
         time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_846_400),
-        caller: Arc::new(caller),
-        service: "ALMotion".into(),
-        member: member.into(),
-        kind: Kind::Call,
+        operation: Arc::new(Operation {
+            caller: Arc::new(caller),
+            service: "ALMotion".into(),
+            member: member.into(),
+            kind: Kind::Call,
+        }),
         outcome,
         duration: Duration::from_micros(350),
         arguments: None,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use keyway_history::audit::{AuditLog, Caller, Kind, Options, Outcome, Record};
+use keyway_history::audit::{AuditLog, Caller, Kind, Operation, Options, Outcome, Record};
 use keyway_tests::process::Keyway;
 use serde_json::{Value, json};
 
@@ -57,10 +57,12 @@ fn log(folder: &Path) -> String {
     ] {
         log.recorder().record(Record {
             time: SystemTime::now(),
-            caller: caller.clone(),
-            service: service.into(),
-            member: member.into(),
-            kind,
+            operation: Arc::new(Operation {
+                caller: caller.clone(),
+                service: service.into(),
+                member: member.into(),
+                kind,
+            }),
             outcome,
             duration: Duration::from_micros(100),
             arguments: None,

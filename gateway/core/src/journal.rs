@@ -1,15 +1,18 @@
 //! What a session's messages leave in the audit log, and as traces.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use keyway_history::audit::{Arguments, Caller, Kind, Outcome, Overflow, Record, Recorder, Refusal, Slot};
-
+use foldhash::fast::RandomState;
+use keyway_history::audit::{Arguments, Caller, Kind, Operation, Outcome, Overflow, Record, Recorder, Refusal, Slot};
+use keyway_value::ActionId;
 use tracing::{Level, Span, field::Empty};
 
 use crate::{
+    access::Access,
     client::{ClientError, GatewayCode},
     rules::AuditRules,
 };
@@ -23,9 +26,25 @@ pub(crate) struct Journal {
     /// Without one, only traces are left.
     recorder: Option<Recorder>,
     caller: Arc<Caller>,
+    /// What the session has done with services, to be done again: nothing that other sessions use is touched then.
+    subjects: HashMap<(usize, ActionId, Kind), Known, RandomState>,
     overflow: Overflow,
     /// When something began last, by both clocks: what comes with one read begins at one time.
     began: Option<(Instant, SystemTime)>,
+}
+
+/// Kept with the access that it is of: as long as it is, nothing else has the same address.
+#[derive(Debug, Clone)]
+struct Known {
+    subject: Arc<Subject>,
+    _access: Arc<Access>,
+}
+
+/// What is recorded, and where.
+#[derive(Debug)]
+struct Subject {
+    recorder: Option<Recorder>,
+    operation: Arc<Operation>,
 }
 
 /// Something that has begun, and will be recorded when its outcome is known.
@@ -34,10 +53,7 @@ pub(crate) struct Entry {
     place: Place,
     time: SystemTime,
     started: Instant,
-    caller: Arc<Caller>,
-    service: Arc<str>,
-    member: Arc<str>,
-    kind: Kind,
+    subject: Arc<Subject>,
     arguments: Option<Arguments>,
     /// As long as this is going on, for those who trace.
     span: Span,
@@ -47,11 +63,9 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 enum Place {
     /// Dropped and counted where there is no room then.
-    Whenever(Recorder),
+    Whenever,
     /// Its room is taken already.
     Reserved(Slot),
-    /// There is no log.
-    Nowhere,
 }
 
 impl Journal {
@@ -63,6 +77,7 @@ impl Journal {
             caller: caller.clone(),
             overflow: rules.overflow,
             began: None,
+            subjects: HashMap::default(),
         })
     }
 
@@ -82,20 +97,47 @@ impl Journal {
         self.note(Kind::Logout, &"".into(), "".into(), outcome, after);
     }
 
-    /// Something begins. An error says that it may not, because it could not be recorded.
+    /// Something begins with a service. An error says that it may not, because it could not be recorded.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
         kind: Kind,
-        service: &Arc<str>,
-        member: Arc<str>,
+        access: &Arc<Access>,
+        member: ActionId,
     ) -> Result<Entry, ClientError> {
-        let not_recorded = |refusal: Refusal| ClientError::new(GatewayCode::NotRecorded, refusal.to_string());
-        let place = match (&self.recorder, self.overflow) {
-            (Some(recorder), Overflow::FailClosed) => Place::Reserved(recorder.reserve().map_err(not_recorded)?),
-            (Some(recorder), _) => Place::Whenever(recorder.clone()),
-            (None, _) => Place::Nowhere,
+        let key = (Arc::as_ptr(access).addr(), member, kind);
+        let subject = match self.subjects.get(&key) {
+            Some(known) => known.subject.clone(),
+            None => {
+                let subject = self.subject(kind, &access.service, access.member(member));
+                if self.subjects.len() >= SUBJECTS {
+                    self.subjects.clear();
+                }
+                self.subjects.insert(key, Known { subject: subject.clone(), _access: access.clone() });
+                subject
+            }
         };
+        self.enter(now, subject)
+    }
+
+    /// Something begins that is about a service as a whole.
+    pub(crate) fn begin_about(&mut self, now: Instant, kind: Kind, service: &Arc<str>) -> Result<Entry, ClientError> {
+        let subject = self.subject(kind, service, "".into());
+        self.enter(now, subject)
+    }
+
+    fn subject(&self, kind: Kind, service: &Arc<str>, member: Arc<str>) -> Arc<Subject> {
+        let operation = Operation { caller: self.caller.clone(), service: service.clone(), member, kind };
+        Arc::new(Subject { recorder: self.recorder.clone(), operation: Arc::new(operation) })
+    }
+
+    fn enter(&mut self, now: Instant, subject: Arc<Subject>) -> Result<Entry, ClientError> {
+        let not_recorded = |refusal: Refusal| ClientError::new(GatewayCode::NotRecorded, refusal.to_string());
+        let place = match (&subject.recorder, self.overflow) {
+            (Some(recorder), Overflow::FailClosed) => Place::Reserved(recorder.reserve().map_err(not_recorded)?),
+            _ => Place::Whenever,
+        };
+        let Operation { service, member, kind, .. } = &*subject.operation;
         let span = tracing::trace_span!(
             target: CALLS,
             parent: None,
@@ -109,17 +151,7 @@ impl Journal {
             keyway.kind = ?kind,
             keyway.session = %self.caller.session,
         );
-        Ok(Entry {
-            place,
-            time: self.time(now),
-            started: now,
-            caller: self.caller.clone(),
-            service: service.clone(),
-            member,
-            kind,
-            arguments: None,
-            span,
-        })
+        Ok(Entry { place, time: self.time(now), started: now, subject, arguments: None, span })
     }
 
     fn time(&mut self, now: Instant) -> SystemTime {
@@ -139,10 +171,7 @@ impl Journal {
         let Some(recorder) = &self.recorder else { return };
         recorder.record(Record {
             time: SystemTime::now(),
-            caller: self.caller.clone(),
-            service: service.clone(),
-            member,
-            kind,
+            operation: self.subject(kind, service, member).operation.clone(),
             outcome,
             duration,
             arguments: None,
@@ -160,20 +189,21 @@ impl Entry {
     /// It is over now; `ok` is whether the service did what it was asked.
     pub(crate) fn finish(self, now: Instant, ok: bool) {
         self.span.record("otel.status_code", if ok { "OK" } else { "ERROR" });
-        let record = Record {
+        let Subject { recorder, operation } = &*self.subject;
+        let record = || Record {
             time: self.time,
-            caller: self.caller,
-            service: self.service,
-            member: self.member,
-            kind: self.kind,
+            operation: operation.clone(),
             outcome: if ok { Outcome::Ok } else { Outcome::Error },
             duration: now.saturating_duration_since(self.started),
             arguments: self.arguments,
         };
-        match self.place {
-            Place::Whenever(recorder) => recorder.record(record),
-            Place::Reserved(slot) => slot.record(record),
-            Place::Nowhere => {}
+        match (self.place, recorder) {
+            (Place::Reserved(slot), _) => slot.record(record()),
+            (Place::Whenever, Some(recorder)) => recorder.record(record()),
+            (Place::Whenever, None) => {}
         }
     }
 }
+
+/// Operations of a session that are remembered.
+const SUBJECTS: usize = 64;

@@ -7,15 +7,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use keyway_history::audit::{self, AuditLog, Caller, Kind, Options, Outcome, Record, Refusal};
+use keyway_history::audit::{self, AuditLog, Caller, Kind, Operation, Options, Outcome, Record, Refusal};
 
-fn record(caller: &Arc<Caller>, service: &Arc<str>, member: &Arc<str>) -> Record {
+fn record(operation: &Arc<Operation>) -> Record {
     Record {
         time: SystemTime::now(),
-        caller: caller.clone(),
-        service: service.clone(),
-        member: member.clone(),
-        kind: Kind::Call,
+        operation: operation.clone(),
         outcome: Outcome::Ok,
         duration: Duration::from_micros(123),
         arguments: None,
@@ -31,7 +28,8 @@ fn main() {
         source: "192.168.1.20:51234".into(),
         door: "tcps".into(),
     });
-    let (service, member): (Arc<str>, Arc<str>) = ("ALMotion".into(), "moveTo".into());
+    let operation = Operation { caller, service: "ALMotion".into(), member: "moveTo".into(), kind: Kind::Call };
+    let operation = Arc::new(operation);
 
     // Into a queue with room.
     let count = 200_000_u32;
@@ -39,7 +37,7 @@ fn main() {
     let recorder = log.recorder();
     let begun = Instant::now();
     for _ in 0..count {
-        recorder.record(record(&caller, &service, &member));
+        recorder.record(record(&operation));
     }
     let each = begun.elapsed() / count;
     println!("record(), queue with room: {each:?} each, the clock included; {} dropped", recorder.dropped());
@@ -51,7 +49,7 @@ fn main() {
     let count = 1_000_000_u32;
     let begun = Instant::now();
     for _ in 0..count {
-        while recorder.try_record(record(&caller, &service, &member)) == Err(Refusal::Full) {
+        while recorder.try_record(record(&operation)) == Err(Refusal::Full) {
             thread::sleep(Duration::from_micros(200));
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::{Duration, SystemTime}};
-//! use keyway_history::audit::{self, AuditLog, Caller, Kind, Options, Outcome, Record};
+//! use keyway_history::audit::{self, AuditLog, Caller, Kind, Operation, Options, Outcome, Record};
 //!
 //! # let folder = std::env::temp_dir().join(format!("keyway-history-{}", std::process::id()));
 //! let log = AuditLog::open(&folder, Options::default())?;
@@ -15,10 +15,12 @@
 //! let slot = recorder.reserve()?;
 //! slot.record(Record {
 //!     time: SystemTime::now(),
-//!     caller,
-//!     service: "ALMotion".into(),
-//!     member: "moveTo".into(),
-//!     kind: Kind::Call,
+//!     operation: Arc::new(Operation {
+//!         caller,
+//!         service: "ALMotion".into(),
+//!         member: "moveTo".into(),
+//!         kind: Kind::Call,
+//!     }),
 //!     outcome: Outcome::Ok,
 //!     duration: Duration::from_micros(350),
 //!     arguments: None,

@@ -99,7 +99,7 @@ impl Bus {
         service: Arc<str>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let begin = |mut journal: Journal| journal.begin(Instant::now(), kind, &service, "".into());
+        let begin = |mut journal: Journal| journal.begin_about(Instant::now(), kind, &service);
         let entry = self.journal(owner).map(begin).transpose();
         let entry = entry.map_err(|error| Error::remote(error.to_string()))?;
         let done = work.await;
@@ -127,7 +127,7 @@ impl Bus {
             let bus = self.clone();
             // It is gone whether that can be recorded or not.
             let noted =
-                |journal: &mut Journal| journal.begin(Instant::now(), Kind::Unregister, &self.name_of(id), "".into());
+                |journal: &mut Journal| journal.begin_about(Instant::now(), Kind::Unregister, &self.name_of(id));
             let entry = journal.as_mut().and_then(|journal| noted(journal).ok());
             // The directory is told before anybody else's next request goes to it: a client that comes straight back finds its
             // names free.

@@ -85,8 +85,7 @@ impl ClientSession {
         let rules = target.bus.rules();
         let mut journal = self.gateway.journal(&self.member);
         let begun = self.begin(now, &rules, target, decision, asked).and_then(|running| {
-            let begin =
-                |journal: &mut Journal| journal.begin(now, asked.kind, &access.service, access.member(asked.member));
+            let begin = |journal: &mut Journal| journal.begin(now, asked.kind, access, asked.member);
             Ok((running, journal.as_mut().map(begin).transpose()?))
         });
         let (running, mut entry) = begun.inspect_err(|error| {

@@ -280,7 +280,7 @@ impl Drop for Subscription {
             && let Some(mut journal) = self.session.gateway.journal(&self.session.member)
         {
             let (access, now) = (&self.target.access, std::time::Instant::now());
-            let entry = journal.begin(now, Kind::Unsubscribe, &access.service, access.member(self.signal));
+            let entry = journal.begin(now, Kind::Unsubscribe, access, self.signal);
             // Ending is never refused.
             if let Ok(entry) = entry {
                 entry.finish(now, true);

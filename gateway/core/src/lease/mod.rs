@@ -13,7 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use keyway_history::audit::{Caller, Kind, Outcome, Record, Recorder};
+use keyway_history::audit::{Caller, Kind, Operation, Outcome, Record, Recorder};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -187,12 +187,15 @@ impl Lease {
                 }
             }
             if let Some(recorder) = &lease.recorder {
-                recorder.record(Record {
-                    time,
+                let operation = Operation {
                     caller: Arc::new(caller(holder)),
                     service: service.as_str().into(),
                     member: member.as_str().into(),
                     kind: Kind::Call,
+                };
+                recorder.record(Record {
+                    time,
+                    operation: Arc::new(operation),
                     outcome: if result.is_ok() { Outcome::Ok } else { Outcome::Error },
                     duration: started.elapsed(),
                     arguments: None,

@@ -72,8 +72,7 @@ impl Relay {
                             self.client.sender().limit_events((header.service, header.object, *signal), rule);
                         }
                     }
-                    let begin =
-                        |journal: &mut Journal| journal.begin(now, kind, &access.service, access.member(member));
+                    let begin = |journal: &mut Journal| journal.begin(now, kind, access, member);
                     admitted.journal.as_mut().map(begin).transpose()
                 });
                 match begun {

@@ -9,7 +9,7 @@ use std::{
 
 use keyway_value::transcode::Transcode;
 
-use super::record::{Arguments, Caller, Kind, Outcome, Record};
+use super::record::{Arguments, Kind, Operation, Outcome, Record};
 
 /// What the log says about itself. Written with the kind `log`.
 #[derive(Debug, Clone)]
@@ -29,31 +29,22 @@ pub(crate) enum Event {
 /// What was written last and will be again: most records are of sessions that have records already, and of the same second.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    subjects: HashMap<(usize, usize, usize, Kind), Subject>,
+    operations: HashMap<usize, (Arc<Operation>, Box<[u8]>)>,
     second: u64,
     /// Its text, up to the fraction.
     second_text: String,
 }
 
-/// Who did what, as it was written. What it is of is kept with it: as long as it is, nothing else has the same address.
-#[derive(Debug)]
-struct Subject {
-    written: Box<[u8]>,
-    _caller: Arc<Caller>,
-    _names: [Arc<str>; 2],
-}
-
 impl Known {
-    /// Who did what.
-    fn subject(&mut self, record: &Record, out: &mut Vec<u8>) {
-        let Record { caller, service, member, kind, .. } = record;
-        let address = |name: &Arc<str>| Arc::as_ptr(name).cast::<u8>().addr();
-        let key = (Arc::as_ptr(caller).addr(), address(service), address(member), *kind);
-        if let Some(subject) = self.subjects.get(&key) {
-            out.extend_from_slice(&subject.written);
+    fn operation(&mut self, operation: &Arc<Operation>, out: &mut Vec<u8>) {
+        // As long as it is kept here, no other operation has its address.
+        let address = Arc::as_ptr(operation).addr();
+        if let Some((_, written)) = self.operations.get(&address) {
+            out.extend_from_slice(written);
             return;
         }
         let start = out.len();
+        let Operation { caller, service, member, kind } = &**operation;
         text("session", &caller.session, out);
         text("identity", &caller.identity, out);
         text("role", &caller.role, out);
@@ -62,12 +53,10 @@ impl Known {
         text("service", service, out);
         text("member", member, out);
         text("kind", kind.name(), out);
-        if self.subjects.len() >= SUBJECTS {
-            self.subjects.clear();
+        if self.operations.len() >= OPERATIONS {
+            self.operations.clear();
         }
-        let names = [service.clone(), member.clone()];
-        let subject = Subject { written: out[start..].into(), _caller: caller.clone(), _names: names };
-        self.subjects.insert(key, subject);
+        self.operations.insert(address, (operation.clone(), out[start..].into()));
     }
 
     fn time(&mut self, time: SystemTime, out: &mut Vec<u8>) {
@@ -95,7 +84,7 @@ impl Known {
 /// Writes a record's members.
 pub(crate) fn record(record: &Record, argument_bytes: usize, known: &mut Known, out: &mut Vec<u8>) {
     known.time(record.time, out);
-    known.subject(record, out);
+    known.operation(&record.operation, out);
     text("outcome", record.outcome.name(), out);
     if let Outcome::Refused(code) = &record.outcome {
         text("code", code, out);
@@ -198,8 +187,8 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// Callers with what they did that are remembered.
-const SUBJECTS: usize = 2048;
+/// Operations that are remembered.
+const OPERATIONS: usize = 2048;
 /// Bytes of a name or address.
 const TEXT_BYTES: usize = 512;
 /// What JSON may need for each byte of a payload.

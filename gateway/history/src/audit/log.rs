@@ -195,7 +195,7 @@ impl Recorder {
     pub fn record(&self, record: Record) {
         match self.take_room() {
             Ok(()) => self.0.put(record),
-            Err(_) => self.0.count_dropped(record.kind),
+            Err(_) => self.0.count_dropped(record.operation.kind),
         }
     }
 
@@ -254,7 +254,7 @@ impl Shared {
         if let Some(arguments) = &mut record.arguments {
             arguments.bound(self.argument_bytes);
         }
-        let kind = record.kind;
+        let kind = record.operation.kind;
         if self.queue.push(record).is_err() {
             self.count_dropped(kind);
         }

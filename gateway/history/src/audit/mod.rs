@@ -35,7 +35,7 @@ pub use chain::{Hash, Link, NotALink};
 pub use filter::{Filter, Glob};
 pub use log::{AuditLog, CloseError, Options, Overflow, Recorder, Refusal, Slot};
 pub use read::{Entry, ReadError, Reader};
-pub use record::{Arguments, Caller, Kind, Outcome, Record};
+pub use record::{Arguments, Caller, Kind, Operation, Outcome, Record};
 pub use recovery::OpenError;
 pub use verify::{Problem, Report, verify, verify_with};
 pub use walk::Flaw;

@@ -11,25 +11,32 @@ use std::{
 use bytes::Bytes;
 use keyway_value::Signature;
 
-/// One thing that somebody did, or was refused. Making one from a session's caller and a service's names allocates nothing.
+/// One thing that somebody did, or was refused.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// When it began.
     pub time: SystemTime,
-    /// Who did it.
-    pub caller: Arc<Caller>,
-    /// The service's name; empty where none is concerned.
-    pub service: Arc<str>,
-    /// The method, signal or property; empty where none is concerned.
-    pub member: Arc<str>,
-    /// What was done.
-    pub kind: Kind,
+    /// Who did what. One for all records of a session that are about the same: it is written out once.
+    pub operation: Arc<Operation>,
     /// What came of it.
     pub outcome: Outcome,
     /// How long it took.
     pub duration: Duration,
     /// The arguments' values, if a rule says so.
     pub arguments: Option<Arguments>,
+}
+
+/// Who does what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Who does it.
+    pub caller: Arc<Caller>,
+    /// The service's name; empty where none is concerned.
+    pub service: Arc<str>,
+    /// The method, signal or property; empty where none is concerned.
+    pub member: Arc<str>,
+    /// What is done.
+    pub kind: Kind,
 }
 
 /// What is the same in all records of a session.

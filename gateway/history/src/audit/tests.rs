@@ -16,16 +16,23 @@ use tempfile::TempDir;
 
 use super::*;
 
+fn operation(caller: Caller, service: &str, member: &str, kind: Kind) -> Arc<Operation> {
+    Arc::new(Operation { caller: Arc::new(caller), service: service.into(), member: member.into(), kind })
+}
+
+/// The same, but something else was done.
+fn of_kind(kind: Kind, record: Record) -> Record {
+    let operation = Operation { kind, ..(*record.operation).clone() };
+    Record { operation: Arc::new(operation), ..record }
+}
+
 /// A record of `identity` calling `member`.
 fn call(identity: &str, member: &str) -> Record {
     let caller =
         Caller { identity: identity.into(), role: "operator".into(), door: "tcps".into(), ..Caller::default() };
     Record {
         time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
-        caller: Arc::new(caller),
-        service: "ALMotion".into(),
-        member: member.into(),
-        kind: Kind::Call,
+        operation: operation(caller, "ALMotion", member, Kind::Call),
         outcome: Outcome::Ok,
         duration: Duration::from_micros(12),
         arguments: None,

@@ -98,7 +98,7 @@ fn room_that_was_taken_is_kept_and_given_back() {
     let recorder = log.recorder();
     let (first, second) = (recorder.reserve().unwrap(), recorder.reserve().unwrap());
     assert_eq!(recorder.reserve().err(), Some(Refusal::Full));
-    recorder.record(Record { kind: Kind::Post, ..call("alice", "dropped") });
+    recorder.record(of_kind(Kind::Post, call("alice", "dropped")));
     assert_eq!(recorder.dropped(), 1);
     drop(second);
     let third = recorder.reserve().unwrap();

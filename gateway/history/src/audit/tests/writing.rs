@@ -15,7 +15,7 @@ fn a_record_is_read_as_it_was_written() {
     let arguments = Some(Arguments::new("(is)".parse().unwrap(), payload));
     log.recorder().record(Record { arguments, ..call("al\"ice", "move\nTo") });
     let outcome = Outcome::Refused("policy.denied".into());
-    log.recorder().record(Record { outcome, kind: Kind::Set, ..call("bob", "speed") });
+    log.recorder().record(Record { outcome, ..of_kind(Kind::Set, call("bob", "speed")) });
     log.close().unwrap();
     let entries = entries(folder.path());
     let [started, first, second, stopped] = &entries[..] else { panic!("{entries:?}") };
@@ -145,11 +145,10 @@ fn a_filter_means_what_has_all_of_it() {
     log.recorder().record(call("alice", "moveTo"));
     let refused = Record { outcome: Outcome::Refused("policy.denied".into()), ..call("bob", "moveInit") };
     log.recorder().record(refused.clone());
-    log.recorder().record(Record {
-        time: refused.time + Duration::from_secs(9),
-        service: "ALLeds".into(),
-        ..call("bob", "on")
-    });
+    let on = call("bob", "on");
+    let operation = Operation { service: "ALLeds".into(), ..(*on.operation).clone() };
+    let time = refused.time + Duration::from_secs(9);
+    log.recorder().record(Record { time, operation: Arc::new(operation), ..on });
     log.close().unwrap();
     let meant = |filter: Filter| {
         entries(folder.path())
