@@ -24,8 +24,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-gateway", &["keyway", "keyway-auth", "keyway-history", "keyway-config"]),
     ("keyway-admin", &["keyway-gateway"]),
     ("keyway-dashboard", &["keyway-gateway"]),
+    ("keyway-ros-types", &["keyway-value"]),
+    ("keyway-yarp-wire", &["keyway-value"]),
+    ("keyway-bridge", &["keyway"]),
     ("xtask", &[]),
 ];
+
+/// What the fronts of bridges (`keyway-bridge-*`) use.
+const UNDER_FRONTS: &[&str] = &["keyway-bridge", "keyway-ros-types", "keyway-yarp-wire"];
 
 /// Crates that do no I/O.
 const SANS_IO: &[&str] = &["keyway-value", "keyway-wire", "keyway-session", "keyway-directory", "keyway-policy"];
@@ -84,11 +90,16 @@ fn an_arrow_that_points_up_is_found() {
 #[test]
 fn a_bridge_that_uses_the_gateway_is_found() {
     let all = graph(&[
-        ("keyway-bridge-core", &["keyway"]),
-        ("keyway-bridge-ros1", &["keyway", "keyway-bridge-core", "keyway-value"]),
-        ("keyway-bridge-yarp", &["keyway-bridge-core", "keyway-gateway", "keyway-policy"]),
+        ("keyway-bridge", &["keyway", "keyway-config"]),
+        ("keyway-bridge-ros1", &["keyway", "keyway-bridge", "keyway-ros-types", "keyway-value"]),
+        ("keyway-bridge-yarp", &["keyway-bridge", "keyway-bridge-ros1", "keyway-gateway", "keyway-policy"]),
     ]);
-    let expected = ["keyway-bridge-yarp uses keyway-gateway", "keyway-bridge-yarp uses keyway-policy"];
+    let expected = [
+        "keyway-bridge uses keyway-config",
+        "keyway-bridge-yarp uses keyway-bridge-ros1",
+        "keyway-bridge-yarp uses keyway-gateway",
+        "keyway-bridge-yarp uses keyway-policy",
+    ];
     assert_eq!(violations(&all), expected);
 }
 
@@ -138,8 +149,8 @@ fn rule(name: &str) -> Option<Box<Rule>> {
         return Some(Box::new(move |used| below.contains(used)));
     }
     if name.starts_with("keyway-bridge-") {
-        let below = below("keyway");
-        return Some(Box::new(move |used| below.contains(used) || used == "keyway-bridge-core"));
+        let below: BTreeSet<_> = UNDER_FRONTS.iter().flat_map(|name| below(name)).collect();
+        return Some(Box::new(move |used| below.contains(used)));
     }
     let (_, arrows) = ARROWS.iter().find(|(known, _)| *known == name)?;
     let below: BTreeSet<_> = arrows.iter().flat_map(|arrow| below(arrow)).collect();
