@@ -108,7 +108,8 @@ mod tests {
         for _ in 0..MAX_EVENTS + 3 {
             queue.push(event(1));
         }
-        assert_eq!((queue.state.lock().events.len(), queue.state.lock().dropped), (MAX_EVENTS, 3));
+        let counts = |state: &State| (state.events.len(), state.dropped);
+        assert_eq!(counts(&queue.state.lock()), (MAX_EVENTS, 3));
         queue.push(event(MAX_BYTES));
         let state = queue.state.lock();
         assert_eq!((state.events.len(), state.bytes), (1, MAX_BYTES), "one that is large by itself is kept");
