@@ -1,0 +1,87 @@
+//! The bytes of ROS 1 messages, requests and responses (spec 4.2).
+
+mod read;
+mod write;
+
+pub use read::decode;
+pub use write::encode;
+
+/// Bytes that are not a message, or a value that a message cannot hold.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}{kind}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
+pub struct BodyError {
+    /// The field, such as `poses[2].position.x`; empty for the message itself.
+    pub path: String,
+    /// What is wrong there.
+    pub kind: BodyErrorKind,
+}
+
+/// What is wrong with a message.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyErrorKind {
+    /// The bytes end too early, or an array says that it is longer than they are.
+    #[error("the bytes end too early")]
+    TooShort,
+    /// Bytes are left over.
+    #[error("{0} bytes are left over")]
+    TooLong(usize),
+    /// More elements without bytes than anybody needs.
+    #[error("there are too many parts that take no space")]
+    TooManyParts,
+    /// An array of a fixed length has another one.
+    #[error("{wanted} elements are wanted, and there are {found}")]
+    Length {
+        /// As defined.
+        wanted: usize,
+        /// As given.
+        found: usize,
+    },
+    /// A value that may be missing is there more than once.
+    #[error("one element or none is wanted, and there are {0}")]
+    NotOptional(usize),
+    /// A value of another type.
+    #[error("{wanted} is wanted, not {found}")]
+    Type {
+        /// The type in ROS.
+        wanted: String,
+        /// What the value is, in the directory's words.
+        found: String,
+    },
+    /// A number that is too large or too small.
+    #[error("{value} does not fit into {wanted}")]
+    Range {
+        /// The type in ROS.
+        wanted: &'static str,
+        /// The number.
+        value: String,
+    },
+    /// A text that is to be JSON, and is not.
+    #[error(transparent)]
+    Json(#[from] crate::json::JsonError),
+    /// More than 2³²−1 bytes or elements.
+    #[error("it is too large for ROS")]
+    TooLarge,
+}
+
+impl BodyError {
+    fn new(kind: BodyErrorKind) -> Self {
+        Self { path: String::new(), kind }
+    }
+
+    /// The same, seen from the message around it.
+    fn in_field(mut self, name: &str) -> Self {
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{name}{separator}{}", self.path);
+        self
+    }
+
+    fn at(mut self, position: usize) -> Self {
+        let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("[{position}]{separator}{}", self.path);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;
