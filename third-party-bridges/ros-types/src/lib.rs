@@ -23,7 +23,9 @@
 pub mod body;
 mod definition;
 pub mod json;
+mod mapping;
 mod md5;
+pub mod names;
 mod registry;
 mod shape;
 mod type_name;
@@ -31,6 +33,10 @@ mod type_name;
 pub use definition::{
     Array, Constant, DefinitionError, FieldDefinition, FieldType, MessageDefinition, Primitive, ServiceDefinition,
 };
+pub use mapping::{
+    BadArgument, Callable, CallableKind, GenericCall, GenericError, GenericTarget, MappedService, Mapping,
+    MappingOptions, PACKAGE, RosVersion, Skipped, Stamp, Topic, Types, Unsupported,
+};
 pub use registry::{Registry, RegistryError};
-pub use shape::{FieldShape, MessageShape, Shape};
+pub use shape::{FieldShape, ListShape, MapShape, MessageShape, Shape, WrapperShape};
 pub use type_name::{TypeName, TypeNameError};

@@ -184,6 +184,15 @@ pub(crate) fn duration() -> &'static Signature {
     &DURATION
 }
 
+/// `(I(II)<Time,sec,nsec>s)<Header,seq,stamp,frame_id>`: `std_msgs/Header`.
+pub(crate) fn header() -> &'static Signature {
+    static HEADER: LazyLock<Signature> = LazyLock::new(|| {
+        let types = [Signature::uint32(), time().clone(), Signature::string()];
+        Signature::named_tuple("Header", &["seq", "stamp", "frame_id"], types)
+    });
+    &HEADER
+}
+
 fn primitive_signature(primitive: Primitive) -> Signature {
     match primitive {
         Primitive::Bool => Signature::bool(),
