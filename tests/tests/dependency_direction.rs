@@ -34,8 +34,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 const UNDER_FRONTS: &[&str] = &["keyway-bridge", "keyway-ros-types", "keyway-yarp-wire"];
 
 /// Crates that do no I/O.
-const SANS_IO: &[&str] =
-    &["keyway-value", "keyway-wire", "keyway-session", "keyway-directory", "keyway-policy", "keyway-ros-types"];
+const SANS_IO: &[&str] = &[
+    "keyway-value",
+    "keyway-wire",
+    "keyway-session",
+    "keyway-directory",
+    "keyway-policy",
+    "keyway-ros-types",
+    "keyway-yarp-wire",
+];
 /// What they may not depend on, however far down.
 const RUNTIMES: &[&str] = &["mio", "socket2", "tokio"];
 /// What their sources may not say.
