@@ -9,6 +9,7 @@ pub mod namespace;
 pub mod process;
 pub mod raw;
 pub mod vectors;
+pub mod yarp;
 
 use std::{future::Future, time::Duration};
 

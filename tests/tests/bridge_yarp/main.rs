@@ -1,0 +1,9 @@
+//! YARP-001 to YARP-063 with the real YARP (spec yarp.md 10).
+
+mod calls;
+mod imports;
+mod lifetime;
+mod outputs;
+mod ports;
+mod probe;
+mod stage;
