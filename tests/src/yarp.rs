@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{self, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
@@ -86,19 +86,21 @@ impl World {
 
     /// A program of YARP that uses this name server.
     pub fn command(&self, program: &str) -> Command {
-        self.in_world(Command::new(self.programs.join("bin").join(program)))
+        self.in_world(&self.programs.join("yarp/bin").join(program))
     }
 
-    /// Any program, as one of this world.
-    pub fn in_world(&self, mut command: Command) -> Command {
-        command.env("YARP_CONFIG_HOME", self.folder.path()).env("YARP_DATA_HOME", self.folder.path());
-        command.env("YARP_COLORED_OUTPUT", "0").stdin(Stdio::null()).kill_on_drop(true);
+    /// The client and server of `tests/peers/yarp_probe.cpp`, which xtask makes.
+    pub fn probe(&self, arguments: &[&str]) -> Command {
+        let mut command = self.in_world(&self.programs.join("probe/yarp_probe"));
+        command.args(arguments);
         command
     }
 
-    /// The folder of YARP's own files.
-    pub fn installation(&self) -> &PathBuf {
-        &self.programs
+    fn in_world(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env("YARP_CONFIG_HOME", self.folder.path()).env("YARP_DATA_HOME", self.folder.path());
+        command.env("YARP_COLORED_OUTPUT", "0").stdin(Stdio::null()).kill_on_drop(true);
+        command
     }
 
     /// Runs `yarp` to its end; what it wrote, and whether it ended well.

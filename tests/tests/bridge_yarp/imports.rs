@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt, time::sleep};
 
 use crate::stage::Stage;
 
-fn import(options: &mut Options, change: impl FnOnce(&mut Import)) {
+pub(crate) fn import(options: &mut Options, change: impl FnOnce(&mut Import)) {
     let service = "YarpArm".to_owned();
     let mut import = Import { service, rpc: None, subscribe: None, publish: None, carrier: Carrier::Tcp };
     change(&mut import);
@@ -17,11 +17,11 @@ fn import(options: &mut Options, change: impl FnOnce(&mut Import)) {
 }
 
 /// A client of the directory, like any other.
-async fn client(stage: &Stage) -> Session {
+pub(crate) async fn client(stage: &Stage) -> Session {
     Session::connect(&stage.directory.urls()[0]).await.unwrap()
 }
 
-async fn connected(arm: &keyway::Proxy, wanted: bool) {
+pub(crate) async fn connected(arm: &keyway::Proxy, wanted: bool) {
     eventually(&format!("connected: {wanted}"), async {
         while arm.get::<bool>("connected").await.unwrap() != wanted {
             sleep(Duration::from_millis(20)).await;

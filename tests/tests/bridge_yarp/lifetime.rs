@@ -1,6 +1,6 @@
 //! What comes, goes and comes back (YARP-040 to YARP-043).
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use keyway::Session;
 use keyway_tests::{eventually, yarp::World};
@@ -67,15 +67,14 @@ async fn a_name_whose_owner_is_dead_is_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ports_come_and_go_with_their_service() {
     let Some(stage) = Stage::start().await else { return };
-    let call = async { stage.rpc("slow 60000").await };
+    let call = stage.rpc("slow 60000");
     let leave = async {
         eventually("the call runs", async {
-            while !stage.world.yarp(&["ping", R]).await.contains("input connection from \"/") {
-                sleep(Duration::from_millis(20)).await;
+            while stage.probe.slow_calls.load(Ordering::Relaxed) == 0 {
+                sleep(Duration::from_millis(10)).await;
             }
         })
         .await;
-        sleep(Duration::from_millis(100)).await;
         stage.host.close().await;
     };
     let (response, ()) = tokio::join!(call, leave);

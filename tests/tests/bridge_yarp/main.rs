@@ -6,4 +6,5 @@ mod lifetime;
 mod outputs;
 mod ports;
 mod probe;
+mod programs;
 mod stage;

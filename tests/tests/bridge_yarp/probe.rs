@@ -1,6 +1,13 @@
 //! The service that YARP's programs use.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use keyway::{Error, Object, ObjectBuilder, Property, QiValue, Signal, Value};
@@ -21,6 +28,8 @@ pub(crate) struct Probe {
     pub(crate) gain: Property<f64>,
     pub(crate) mode: Property<String>,
     pub(crate) any: Property<Value>,
+    /// How many calls of `slow` have begun.
+    pub(crate) slow_calls: Arc<AtomicUsize>,
 }
 
 impl Probe {
@@ -32,11 +41,12 @@ impl Probe {
             gain: Property::new(2.5),
             mode: Property::new("idle".to_owned()),
             any: Property::new(Value::from(vec![1.into(), "two".into(), three])),
+            slow_calls: Arc::default(),
         }
     }
 
     pub(crate) fn object(&self) -> ObjectBuilder {
-        let mut builder = Object::builder();
+        let (mut builder, slow_calls) = (Object::builder(), self.slow_calls.clone());
         builder
             .method("add", |(a, b): (i32, i32)| a.wrapping_add(b))
             .document("add", "Adds", &[("a", "one"), ("b", "the other")], "the sum")
@@ -45,9 +55,12 @@ impl Probe {
             .method("greet", |(name,): (String,)| format!("hello {name}"))
             .method("nothing", |()| ())
             .method("boom", |(why,): (String,)| Err::<(), _>(Error::remote(why)))
-            .method_async("slow", |(ms,): (i32,)| async move {
-                sleep(Duration::from_millis(ms.unsigned_abs().into())).await;
-                ms
+            .method_async("slow", move |(ms,): (i32,)| {
+                slow_calls.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    sleep(Duration::from_millis(ms.unsigned_abs().into())).await;
+                    ms
+                }
             })
             .method("vec", |(n,): (i32,)| (0..n).map(|i| f64::from(i) / 2.0).collect::<Vec<_>>())
             .method("table", |()| BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]))

@@ -23,7 +23,8 @@ const GATEWAY_SKIPS: u64 = 3;
 pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
     let root = root()?;
     let python = peers::python(&root)?;
-    let stage = Stage { root, python };
+    let yarp = peers::yarp(&root)?;
+    let stage = Stage { root, python, yarp };
     let mut summary = Summary::default();
     let mut step = |name: &str, run: &dyn Fn(&Stage) -> Result<Counts>| -> Result<()> {
         if only.is_some_and(|only| !name.contains(only)) {
@@ -45,6 +46,7 @@ pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
 struct Stage {
     root: PathBuf,
     python: PathBuf,
+    yarp: PathBuf,
 }
 
 impl Stage {
@@ -53,7 +55,8 @@ impl Stage {
         let mut command = self.cargo();
         // The optional parts are tested with the rest: a second set of features would build everything twice.
         command.args(["test", "--workspace", "--features", "keyway-cli/otlp", "--locked", "--no-fail-fast"]);
-        command.env("KEYWAY_PEER_PYTHON", &self.python).env("KEYWAY_BIN", self.keyway());
+        command.env("KEYWAY_PEER_PYTHON", &self.python).env("KEYWAY_PEER_YARP", &self.yarp);
+        command.env("KEYWAY_BIN", self.keyway());
         counted(&mut command)
     }
 
