@@ -15,6 +15,7 @@ use keyway_wire::{
     Flags, Frame, FrameDecoder, FrameLimits, MessageKind,
     native::{Control, Held, Hello, Kept, NativeHeader, Overflow, Proof, Resume, SecretText, VERSION, Welcome},
 };
+use keyway_yarp_wire::{Bottle, Carrier, Command, Dialect, Dialled, encode_message};
 
 /// Inputs of one target, by file name.
 type Inputs = BTreeMap<String, Vec<u8>>;
@@ -30,6 +31,9 @@ fn main() -> Result<()> {
         ("native_frame", native_frames(&files)),
         ("signature", signatures(&files)),
         ("value", values(&files)),
+        ("yarp_binary", yarp_bottles(true)),
+        ("yarp_connection", yarp_connections()),
+        ("yarp_text", yarp_bottles(false)),
     ] {
         let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;
@@ -41,6 +45,62 @@ fn main() -> Result<()> {
     }
     println!("{total} bytes");
     Ok(())
+}
+
+/// Bottles of both dialects, and what means harm.
+fn yarp_bottles(is_binary: bool) -> Inputs {
+    let mut inputs = Inputs::new();
+    for (number, dialect) in [Dialect::V3, Dialect::V4].into_iter().enumerate() {
+        let first = u8::try_from(number).unwrap_or_default();
+        for (name, text) in YARP_BOTTLES {
+            let bottle = Bottle::parse(text.as_bytes(), dialect).unwrap_or_default();
+            let bytes = if is_binary { bottle.to_bytes(dialect) } else { text.as_bytes().to_vec() };
+            inputs.insert(format!("{name}-{dialect}"), [&[first][..], &bytes].concat());
+        }
+    }
+    let (dict, list) = (768_i32.to_le_bytes(), 256_i32.to_le_bytes());
+    if is_binary {
+        let one = 1_i32.to_le_bytes();
+        inputs.insert("dict".into(), [&[0][..], &list, &one, &dict, &list, &[0; 4]].concat());
+        inputs.insert("hostile-count".into(), [&[0][..], &list, &i32::MAX.to_le_bytes()].concat());
+        inputs.insert("hostile-negative".into(), [&[0][..], &list, &(-1_i32).to_le_bytes()].concat());
+        inputs.insert("hostile-depth".into(), [&[0][..], &[list, one].concat().repeat(80)].concat());
+    } else {
+        inputs.insert("hostile-depth".into(), [&[0][..], &b"(".repeat(200)].concat());
+        inputs.insert("hostile-halves".into(), b"\0(1 {2 \"3".to_vec());
+        inputs.insert("hostile-bytes".into(), b"\0a\xff\xfe \"\xff\" [\xff] \\".to_vec());
+    }
+    inputs
+}
+
+const YARP_BOTTLES: [(&str, &str); 6] = [
+    ("call", "set gain 2.5"),
+    ("nested", "(1 (2.5 \"x y\") () ((a 1) (b 2))) [ok] true null"),
+    ("numbers", "1 -2 5000000000 0x10 017 2.5 1e3 -inf nan 2026-11-21"),
+    ("vector", "1.0 2.0 3.0"),
+    ("blob", "x {1 2 255} {}"),
+    ("text", "hello \"a \\\"b\\\" \\n\" Zoé [position]"),
+];
+
+/// Conversations over each carrier, and what means harm.
+fn yarp_connections() -> Inputs {
+    let mut inputs = Inputs::new();
+    let bottle = Bottle::parse(b"add 2 (3 \"x y\")", Dialect::V3).unwrap_or_default();
+    for carrier in Carrier::ALL {
+        for (name, command) in [
+            ("data", Command::Data { reply: false }),
+            ("rpc", Command::Data { reply: true }),
+            ("admin", Command::Admin),
+        ] {
+            let mut bytes = [&[3, 1, 27, 200][..], &Dialled::hello(carrier, "/x/w")].concat();
+            bytes.extend(encode_message(carrier, Dialect::V3, &command, Some(b"7 1.5"), &bottle));
+            bytes.extend(encode_message(carrier, Dialect::V3, &Command::Disconnect, None, &bottle));
+            inputs.insert(format!("{name}-{carrier}"), bytes);
+        }
+    }
+    inputs.insert("hostile-udp".into(), b"\0YA\x61\x1e\0\0RP".to_vec());
+    inputs.insert("hostile-lines".into(), b"\0CONNECT x\nd\n(\n\"\n\\\n)".to_vec());
+    inputs
 }
 
 fn frames(files: &[VectorFile]) -> Inputs {

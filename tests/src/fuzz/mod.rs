@@ -8,6 +8,7 @@ mod native;
 mod policy;
 mod signature;
 mod value;
+mod yarp;
 
 pub use frame::frame;
 pub use handshake::{JUDGE, PASS, handshake};
@@ -16,12 +17,13 @@ pub use native::{native_control, native_frame};
 pub use policy::policy;
 pub use signature::signature;
 pub use value::value;
+pub use yarp::{yarp_binary, yarp_connection, yarp_text};
 
 /// A target: a name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 11] = [
     ("frame", frame),
     ("handshake", handshake),
     ("http_arguments", http_arguments),
@@ -30,4 +32,7 @@ pub const TARGETS: [Target; 8] = [
     ("policy", policy),
     ("signature", signature),
     ("value", value),
+    ("yarp_binary", yarp_binary),
+    ("yarp_connection", yarp_connection),
+    ("yarp_text", yarp_text),
 ];
