@@ -253,12 +253,13 @@ impl Bus {
         if announcement.added {
             let found = catalog.all().find(|(info, _)| info.service_id == announcement.id);
             let found = found.map(|(info, owner)| (info.clone(), owner));
+            if let Some((info, owner)) = &found {
+                // With the catalog held: whoever is told where the service is finds the way to it.
+                self.route(info.clone(), *owner);
+            }
             drop(catalog);
-            if let Some((info, owner)) = found {
-                if let Some(owner) = owner {
-                    self.presence.hosts(&self.label, owner, info.service_id, &info.name.to_string_lossy());
-                }
-                self.route(info, owner);
+            if let Some((info, Some(owner))) = found {
+                self.presence.hosts(&self.label, owner, info.service_id, &info.name.to_string_lossy());
             }
         } else {
             drop(catalog);
