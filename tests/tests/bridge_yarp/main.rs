@@ -3,6 +3,7 @@
 mod calls;
 mod imports;
 mod lifetime;
+mod limits;
 mod outputs;
 mod ports;
 mod probe;

@@ -107,11 +107,6 @@ impl Item {
     pub const fn vocab(word: &str) -> Self {
         Self::Vocab(Vocab::new(word))
     }
-
-    /// Whether it holds no others.
-    pub const fn is_scalar(&self) -> bool {
-        !matches!(self, Self::List(_) | Self::Dict(_))
-    }
 }
 
 impl From<bool> for Item {

@@ -7,3 +7,6 @@ mod outgoing;
 pub(crate) use incoming::{arguments, from_bottle, from_item, to_dynamic};
 pub(crate) use names::type_name;
 pub(crate) use outgoing::{OutgoingError, to_bottle};
+
+#[cfg(test)]
+mod tests;
