@@ -30,6 +30,7 @@ pub(crate) fn check(
         door.who(policy, auth);
     }
     leases(settings, context);
+    bridges(settings, context);
 }
 
 fn numbers(settings: &Settings, context: &mut Context<'_>) {
@@ -159,6 +160,67 @@ fn leases(settings: &Settings, context: &mut Context<'_>) {
             context.add(ProblemCode::Name, &["lease", &number, "service"], reason);
         }
     }
+}
+
+fn bridges(settings: &Settings, context: &mut Context<'_>) {
+    let bridges = &settings.bridges;
+    match &bridges.directory {
+        Some(name) if !settings.directories.iter().any(|directory| directory.name.as_ref() == Some(name)) => {
+            let reason = format!("there is no directory {name:?}; give one this `name` in a [[directory]]");
+            context.add(ProblemCode::Name, &["bridges", "directory"], reason);
+        }
+        None if bridges.any_enabled() && settings.directories.len() > 1 => {
+            let reason = "there are several directories; say by `directory` whose services are shown";
+            context.add(ProblemCode::Name, &["bridges"], reason);
+        }
+        _ => {}
+    }
+    if bridges.any_enabled() && bridges.services.is_empty() {
+        let reason = "a bridge is enabled and shows nothing; name services, such as `services = [\"ALTextToSpeech\"]`";
+        context.add(ProblemCode::Combination, &["bridges", "services"], reason);
+    }
+    let mut demand = |is_fine: bool, path: &[&str], reason: &str| {
+        if !is_fine {
+            context.add(ProblemCode::Value, &[&["bridges"], path].concat(), reason);
+        }
+    };
+    let milliseconds_to_hour = Duration::from_millis(10)..=Duration::from_secs(3600);
+    let reason = "`call_timeout` is \"10ms\" to \"1h\"";
+    demand(milliseconds_to_hour.contains(&bridges.call_timeout), &["call_timeout"], reason);
+    demand(bridges.calls > 0, &["calls"], "`calls` is at least 1");
+    demand(bridges.calls_per_connection > 0, &["calls_per_connection"], "`calls_per_connection` is at least 1");
+    for (name, path) in [
+        (&bridges.ros.root, ["ros", "root"]),
+        (&bridges.ros1.node, ["ros1", "node"]),
+        (&bridges.yarp.prefix, ["yarp", "prefix"]),
+    ] {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "_/".contains(letter);
+        let is_name = name.len() > 1 && name.starts_with('/') && name.chars().all(is_letter);
+        demand(is_name, &path, "a name begins with a slash and has letters, digits, `_` and slashes, such as \"/qi\"");
+    }
+    let master = bridges.ros1.master.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    let reason = "`master` is a URL, such as \"http://127.0.0.1:11311\"";
+    demand(master.is_some_and(is_address), &["ros1", "master"], reason);
+    for (address, path) in
+        [(&bridges.rosbridge.listen, ["rosbridge", "listen"]), (&bridges.yarp.name_server, ["yarp", "name_server"])]
+    {
+        demand(is_address(address), &path, "an address is a host and a port, such as \"127.0.0.1:9090\"");
+    }
+    for (host, path) in
+        [(&bridges.ros1.advertise_host, ["ros1", "advertise_host"]), (&bridges.yarp.bind, ["yarp", "bind"])]
+    {
+        demand(is_host(host), &path, "a host is an address or a name, such as \"127.0.0.1\"");
+    }
+}
+
+/// `host:port`
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_:[]".contains(letter))
 }
 
 /// One listener.

@@ -15,8 +15,8 @@ use toml::{
 };
 
 use crate::{
-    Admin, Audit, ConfigError, Directory, Discovery, HIDDEN, Lease, Limits, Listen, Network, Place, Presence, Problem,
-    ProblemCode, Session, Telemetry, check, document, files,
+    Admin, Audit, Bridges, ConfigError, Directory, Discovery, HIDDEN, Lease, Limits, Listen, Network, Place, Presence,
+    Problem, ProblemCode, Session, Telemetry, check, document, files,
     schema::{auth_keys, policy_keys, top_level},
     source::{Problems, Source},
 };
@@ -47,6 +47,8 @@ pub struct Config {
     pub presence: Presence,
     /// `[telemetry]`.
     pub telemetry: Telemetry,
+    /// `[bridges]`.
+    pub bridges: Bridges,
     /// `[[role]]` and `[[rule]]`, or the file they are in.
     pub policy: Policy,
     /// `[[user]]`, `[[certificate]]`, `[jwt]`, `[lockout]` and `[anonymous]`.
@@ -80,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) discovery: Discovery,
     pub(crate) presence: Presence,
     pub(crate) telemetry: Telemetry,
+    pub(crate) bridges: Bridges,
 }
 
 /// Reads a file that a configuration names.
@@ -126,6 +129,7 @@ impl Config {
             discovery: self.discovery.clone(),
             presence: self.presence.clone(),
             telemetry: self.telemetry.clone(),
+            bridges: self.bridges.clone(),
         };
         let mut table = Table::try_from(settings).unwrap_or_default();
         table.extend(self.written.clone());
@@ -187,6 +191,7 @@ fn parse(
             discovery: settings.discovery,
             presence: settings.presence,
             telemetry: settings.telemetry,
+            bridges: settings.bridges,
             policy,
             auth,
             policy_file: settings.policy,

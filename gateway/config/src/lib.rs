@@ -42,8 +42,10 @@ pub use config::Config;
 pub use error::{ConfigError, Place, Problem, ProblemCode};
 pub use schema::{Key, KeyKind, keys, schema};
 pub use sections::{
-    Admin, Anonymous, Audit, AuditOverflow, Directory, Discovery, EventLimit, Lease, Limits, Listen, MemberGlob,
-    MemberPath, Network, Overflow, Presence, Session, Telemetry, Token, Trust, Upstream,
+    Admin, Anonymous, Audit, AuditOverflow, BridgeMode, Bridges, Directory, Discovery, EventLimit, Lease, Limits,
+    Listen, MemberGlob, MemberPath, Network, Overflow, Presence, Ros, Ros1, Ros2, RosCall, RosCalled, RosFlavour,
+    RosFront, RosImport, RosMiddleware, RosPublished, RosRule, RosSubscribed, RosTypes, Rosbridge, Session, Telemetry,
+    Token, Trust, Upstream, Yarp, YarpCarrier, YarpDialect, YarpImport, YarpStructs,
 };
 pub use units::ByteSize;
 pub use url::{DoorUrl, QiUrl, Scheme};

@@ -107,7 +107,8 @@ pub(crate) fn named(variable: &str) -> Option<Named> {
     let sections = keys().iter().filter(|key| key.kind == KeyKind::Table && key.section().is_none());
     let section =
         sections.map(Key::name).find(|section| rest.strip_prefix(section).is_some_and(|rest| rest.starts_with('_')))?;
-    let in_section = keys().iter().filter(|key| key.section() == Some(section));
+    let is_in_section = |key: &&Key| key.path.split('.').next() == Some(section);
+    let in_section = keys().iter().filter(is_in_section);
     let known: Vec<_> = in_section.filter_map(Key::variable).collect();
     let reason = format!("it overrides no key of [{section}]; there are {}", known.join(", "));
     Some(Named::Unknown(reason))

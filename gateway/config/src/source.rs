@@ -81,7 +81,7 @@ impl Override {
     fn insert<'s>(&'s self, table: &mut DeTable<'s>) {
         let name = |text| Spanned::new(self.span.clone(), Cow::Borrowed(text));
         let mut table = table;
-        if let Some(section) = self.key.section() {
+        for section in self.key.section().into_iter().flat_map(|section| section.split('.')) {
             let empty = || Spanned::new(self.span.clone(), DeValue::Table(DeTable::new()));
             match table.entry(name(section)).or_insert_with(empty).get_mut() {
                 DeValue::Table(section) => table = section,

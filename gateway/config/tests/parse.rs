@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway_config::{AuditOverflow, ByteSize, Config, Overflow, Scheme, Trust, Upstream, keys};
+use keyway_config::{AuditOverflow, BridgeMode, ByteSize, Config, Overflow, RosFlavour, Scheme, Trust, Upstream, keys};
 
 const EVERYTHING: &str = r#"
 [network]
@@ -387,4 +387,52 @@ fn what_is_shown_is_a_configuration_without_secrets() {
     assert_eq!(again.to_toml(), shown);
     assert_eq!((again.limits.payload, again.listen.len(), again.directories.len()), (ByteSize(1 << 20), 2, 2));
     assert!(again.policy.has_role("guest"));
+}
+
+#[test]
+fn bridges_are_off_and_read_only_unless_they_are_told_otherwise() {
+    let bridges = Config::parse("keyway.toml", "", [].into_iter()).unwrap().bridges;
+    assert!(!bridges.any_enabled() && bridges.services.is_empty());
+    assert_eq!(bridges.mode, BridgeMode::Read);
+    let text = "[bridges]\nservices = ['Probe']\n[bridges.rosbridge]\nenabled = true\nflavour = 2\n";
+    let bridges = Config::parse("keyway.toml", text, [].into_iter()).unwrap().bridges;
+    assert!(bridges.any_enabled() && bridges.rosbridge.enabled && !bridges.ros1.enabled);
+    assert_eq!(bridges.rosbridge.flavour, RosFlavour::Two);
+}
+
+#[test]
+fn a_table_in_a_table_is_overridden_by_the_environment_too() {
+    let environment = [("KEYWAY_BRIDGES_ROS1_MASTER".to_owned(), "http://other:11311".to_owned())];
+    let config = Config::parse("keyway.toml", "[bridges.ros1]\nqueue = 5\n", environment.into_iter()).unwrap();
+    assert_eq!((config.bridges.ros1.master.as_str(), config.bridges.ros1.queue), ("http://other:11311", 5));
+    let environment = [("KEYWAY_BRIDGES_ROS1_QUEUE".to_owned(), "many".to_owned())];
+    let error = Config::parse("keyway.toml", "", environment.into_iter()).unwrap_err().to_string();
+    assert!(error.starts_with("environment variable KEYWAY_BRIDGES_ROS1_QUEUE: "), "{error}");
+    let environment = [("KEYWAY_BRIDGES_ROS9_QUEUE".to_owned(), "1".to_owned())];
+    let error = Config::parse("keyway.toml", "", environment.into_iter()).unwrap_err().to_string();
+    assert!(error.contains("KEYWAY_BRIDGES_ROS1_QUEUE"), "{error}");
+}
+
+#[test]
+fn a_bridge_that_shows_nothing_or_whose_directory_nobody_knows_is_refused() {
+    let two = "[[directory]]\nname = 'a'\nurl = 'tcp://h:1'\n[[directory]]\nname = 'b'\nurl = 'tcp://h:2'\n";
+    let rows = [
+        ("[bridges.yarp]\nenabled = true\n".to_owned(), "a bridge is enabled and shows nothing"),
+        ("[bridges]\ndirectory = 'x'\n".to_owned(), "there is no directory \"x\""),
+        (
+            format!("{two}[bridges]\nservices = ['A']\n[bridges.ros1]\nenabled = true\n"),
+            "say by `directory` whose services",
+        ),
+        ("[bridges]\ncalls = 0\n".to_owned(), "`calls` is at least 1"),
+        ("[bridges]\ncall_timeout = '1ms'\n".to_owned(), "`call_timeout` is"),
+        ("[bridges.rosbridge]\nflavour = 3\n".to_owned(), "there is no ROS 3"),
+        ("[bridges.yarp]\ndialect = '5'\n".to_owned(), "expected `3` or `4`"),
+        ("[bridges.rosbridge]\nlisten = '9090'\n".to_owned(), "an address is a host and a port"),
+        ("[bridges.ros]\nroot = 'qi'\n".to_owned(), "a name begins with a slash"),
+        ("[[bridges.ros.rule]]\nfront = 'ros1'\n".to_owned(), "type"),
+    ];
+    for (text, expected) in rows {
+        let error = Config::parse("keyway.toml", &text, [].into_iter()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
 }

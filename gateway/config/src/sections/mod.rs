@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod bridges;
 mod directory;
 mod discovery;
 mod lease;
@@ -14,6 +15,10 @@ mod telemetry;
 
 pub use admin::Admin;
 pub use audit::{Audit, AuditOverflow, MemberGlob};
+pub use bridges::{
+    BridgeMode, Bridges, Ros, Ros1, Ros2, RosCall, RosCalled, RosFlavour, RosFront, RosImport, RosMiddleware,
+    RosPublished, RosRule, RosSubscribed, RosTypes, Rosbridge, Yarp, YarpCarrier, YarpDialect, YarpImport, YarpStructs,
+};
 pub use directory::{Directory, Token, Trust, Upstream};
 pub use discovery::Discovery;
 pub use lease::{Lease, MemberPath};
