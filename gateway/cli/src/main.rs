@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod bridge;
 mod certificates;
 mod commands;
 mod connection;
@@ -52,6 +53,8 @@ enum Command {
     Up(commands::up::UpArgs),
     /// Run a gateway in front of a directory: one way in for clients from outside
     Gateway(Box<commands::gateway::GatewayArgs>),
+    /// Show services to ROS, insecurely
+    Bridge(Box<commands::bridge::BridgeCommand>),
     /// List services, or show their methods, signals and properties
     Info(commands::info::InfoArgs),
     /// List services with their hosts, or watch them come and go
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Directory(args) => commands::directory::run(args),
         Command::Up(args) => commands::up::run(args, &keyway.logging),
         Command::Gateway(args) => commands::gateway::run(&args, &keyway.logging),
+        Command::Bridge(args) => commands::bridge::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Services(args) => commands::services::run(&args),
         Command::Call(args) => commands::call::run(&args),

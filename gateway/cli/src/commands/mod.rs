@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 pub(crate) mod audit;
+pub(crate) mod bridge;
 pub(crate) mod call;
 pub(crate) mod cert;
 pub(crate) mod config;

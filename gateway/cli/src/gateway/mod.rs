@@ -26,7 +26,7 @@ use self::{
 };
 pub(crate) use self::{
     args::{DirectoryFlags, GateArgs},
-    plan::Plan,
+    plan::{Plan, session_of},
 };
 use crate::{discovery::Advert, stop::Stop};
 

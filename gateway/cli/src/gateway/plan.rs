@@ -185,20 +185,24 @@ const fn overflow(rule: keyway_config::Overflow) -> Overflow {
     }
 }
 
-fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {
+/// How to connect to a directory of the file.
+pub(crate) fn session_of(directory: &Directory) -> anyhow::Result<SessionBuilder> {
     let builder = Session::builder();
     let builder = match (&directory.user, &directory.token) {
         (Some(user), Some(token)) => builder.credentials(user, token.0.expose()),
         _ => builder,
     };
-    let session = match directory_tls(directory)? {
+    Ok(match directory_tls(directory)? {
         Some(tls) => builder.tls(tls),
         None => builder,
-    };
+    })
+}
+
+fn bus(directory: &Directory) -> anyhow::Result<BusSettings> {
     Ok(BusSettings {
         name: directory.name.clone().unwrap_or_default(),
         url: directory.url.to_string(),
-        session,
+        session: session_of(directory)?,
         inside_listen: directory.inside_listen.as_ref().map(ToString::to_string),
         shared: directory.upstream == keyway_config::Upstream::Shared,
         presence: None,
