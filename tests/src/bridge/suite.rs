@@ -1,0 +1,222 @@
+//! What every bridge has to pass. [`bridge_suite!`](crate::bridge_suite) makes tests of it for one more.
+
+use std::process::{Command, Stdio};
+
+use crate::process::{Keyway, Running};
+
+/// A world of other programs, seen through a bridge. Its `RosProbe` is called `Probe` on the bus.
+#[expect(async_fn_in_trait, reason = "tests are polled where they are")]
+pub trait World {
+    /// What is behind `keyway bridge` on the command line, such as `rosbridge --listen 127.0.0.1:0`.
+    fn arguments(&self) -> Vec<String>;
+
+    /// The services of the bus that peers see, in any order.
+    async fn services(&self, bridge: &Running) -> Vec<String>;
+
+    /// Calls `Probe.add`; or the error that the peer gets.
+    async fn add(&self, bridge: &Running, a: i32, b: i32) -> Result<i32, String>;
+
+    /// What `Probe.gain` is, as peers see it.
+    async fn gain(&self, bridge: &Running) -> Result<f64, String>;
+
+    /// Sets it.
+    async fn set_gain(&self, bridge: &Running, gain: f64) -> Result<(), String>;
+
+    /// What peers need to find each other (a master, a name server) is killed and started again at the same address.
+    async fn restart(&mut self);
+}
+
+/// Makes tests of a bridge: `bridge_suite!(MyWorld::start())`, where that is a future of an `Option`; `None` skips.
+#[macro_export]
+macro_rules! bridge_suite {
+    ($world:expr) => {
+        $crate::bridge_suite!(@ $world;
+            nothing_serves_without_the_flag_or_a_list_of_services = refuses,
+            only_what_is_named_is_exposed = exposes_what_is_named,
+            a_bridge_in_read_mode_changes_nothing = only_reads,
+            restarts_of_either_side_are_survived = survives_restarts,
+            nothing_is_left_behind = cleans_up,
+        );
+    };
+    (@ $world:expr; $($name:ident = $check:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                if let Some(world) = $world.await {
+                    $crate::bridge::checks::$check(world).await;
+                }
+            }
+        )*
+    };
+}
+
+/// The checks, each with a world of its own.
+pub mod checks {
+    use std::{process::Output, time::Duration};
+
+    use keyway::{Directory, Object, Session};
+    use tokio::time::sleep;
+
+    use super::{Command, Keyway, Running, Stdio, World};
+    use crate::{bridge::RosProbe, eventually};
+
+    /// A bus with the probe and something else.
+    struct Bus {
+        directory: Directory,
+        url: String,
+        probe: RosProbe,
+        host: Session,
+    }
+
+    impl Bus {
+        async fn start(url: &str) -> Self {
+            let directory = eventually("the directory's address", async {
+                loop {
+                    match Directory::builder().listen(url).start().await {
+                        Ok(directory) => return directory,
+                        Err(_) => sleep(Duration::from_millis(20)).await,
+                    }
+                }
+            })
+            .await;
+            let url = directory.urls().remove(0);
+            let host = Session::connect(&url).await.expect("the directory is there");
+            let probe = RosProbe::default();
+            host.register("Probe", probe.object()).await.expect("the name is free");
+            let mut other = Object::builder();
+            other.method("add", |(a, b): (i32, i32)| a + b);
+            host.register("Other", other).await.expect("the name is free");
+            Self { directory, url, probe, host }
+        }
+
+        async fn stop(self) {
+            self.host.close().await;
+            self.directory.close().await;
+        }
+    }
+
+    fn command(world: &impl World, url: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(Keyway::program());
+        command.arg("bridge").args(world.arguments()).args(["--directory", url]).args(more);
+        command
+    }
+
+    fn start(world: &impl World, url: &str, more: &[&str]) -> Running {
+        Running::start(command(world, url, &[&["--insecure"], more].concat()).env("RUST_LOG", "info"))
+    }
+
+    /// Asks again until it is so.
+    async fn until<T: PartialEq>(what: &str, wanted: &T, ask: impl AsyncFn() -> T) {
+        eventually(what, async {
+            while ask().await != *wanted {
+                sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn sees(world: &impl World, bridge: &Running, services: &[&str]) {
+        let wanted: Vec<_> = services.iter().map(|name| (*name).to_owned()).collect();
+        until("services that peers see", &wanted, async || {
+            let mut services = world.services(bridge).await;
+            services.sort();
+            services
+        })
+        .await;
+    }
+
+    /// Without `--insecure`, or without services, nothing runs.
+    pub async fn refuses(world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        let run = |more: &[&str]| -> Output {
+            let mut command = command(&world, &bus.url, more);
+            command.stdin(Stdio::null()).output().expect("the command starts")
+        };
+        let cases: [(&[&str], &str); 4] = [
+            (&["--service", "Probe"], "--insecure"),
+            (&["--insecure"], "--service"),
+            (&["--insecure", "--service", "!Probe"], "--service"),
+            (&["--insecure", "--service", "."], "is no pattern"),
+        ];
+        for (arguments, reason) in cases {
+            let output = run(arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(said.contains(reason) && output.stdout.is_empty(), "{arguments:?}: {said}");
+        }
+        bus.stop().await;
+    }
+
+    /// Services and members that no entry names are not there.
+    pub async fn exposes_what_is_named(world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        let shown = ["--mode", "write", "--service", "Probe", "!Probe.add", "Late"];
+        let mut bridge = start(&world, &bus.url, &shown);
+        sees(&world, &bridge, &["Probe"]).await;
+        assert_eq!(world.gain(&bridge).await, Ok(2.5));
+        assert!(world.add(&bridge, 2, 3).await.is_err(), "hidden members cannot be called");
+        let mut late = Object::builder();
+        late.method("hello", |()| 1);
+        let id = bus.host.register("Late", late).await.expect("the name is free");
+        sees(&world, &bridge, &["Late", "Probe"]).await;
+        bus.host.unregister(id).await.expect("it is there");
+        sees(&world, &bridge, &["Probe"]).await;
+        let said = bridge.stop();
+        assert!(said.contains("insecure bridge") && said.contains("Probe"), "{said}");
+        for url in &bridge.urls {
+            assert!(said.contains(url.as_str()), "the warning names {url}: {said}");
+        }
+        bus.stop().await;
+    }
+
+    /// In read mode, which is the usual one, properties are read and nothing else.
+    pub async fn only_reads(world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        let mut bridge = start(&world, &bus.url, &["--service", "Probe"]);
+        sees(&world, &bridge, &["Probe"]).await;
+        assert_eq!(world.gain(&bridge).await, Ok(2.5));
+        let refused = world.add(&bridge, 2, 3).await.unwrap_err();
+        assert!(refused.contains("read-only bridge"), "{refused}");
+        let refused = world.set_gain(&bridge, 9.0).await.unwrap_err();
+        assert!(refused.contains("read-only bridge"), "{refused}");
+        assert_eq!(bus.probe.gain.get(), 2.5);
+        bridge.stop();
+        bus.stop().await;
+    }
+
+    /// The directory is lost and comes back, and so does what peers need.
+    pub async fn survives_restarts(mut world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        let url = bus.url.clone();
+        let mut bridge = start(&world, &url, &["--mode", "write", "--service", "Probe"]);
+        sees(&world, &bridge, &["Probe"]).await;
+        assert_eq!(world.add(&bridge, 2, 3).await, Ok(5));
+        bus.stop().await;
+        sees(&world, &bridge, &[]).await;
+        let bus = Bus::start(&url).await;
+        sees(&world, &bridge, &["Probe"]).await;
+        until("calls after the restart of the directory", &Ok(5), async || world.add(&bridge, 2, 3).await).await;
+        world.restart().await;
+        sees(&world, &bridge, &["Probe"]).await;
+        until("calls after the restart of the world", &Ok(7), async || world.add(&bridge, 3, 4).await).await;
+        world.set_gain(&bridge, 4.0).await.expect("it may be set");
+        assert_eq!(bus.probe.gain.get(), 4.0);
+        bridge.stop();
+        bus.stop().await;
+    }
+
+    /// A bridge that is told to end does so, and the next one takes its place.
+    pub async fn cleans_up(world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        for _ in 0..2 {
+            let mut bridge = start(&world, &bus.url, &["--mode", "write", "--service", "Probe"]);
+            sees(&world, &bridge, &["Probe"]).await;
+            assert_eq!(world.add(&bridge, 2, 3).await, Ok(5));
+            // Ends by itself, without an error, and what it had on the bus is gone.
+            bridge.stop();
+            assert!(world.services(&bridge).await.is_empty(), "nothing is left in the world");
+        }
+        until("subscriptions that are left", &0, async || bus.probe.tick.subscribers()).await;
+        bus.stop().await;
+    }
+}
