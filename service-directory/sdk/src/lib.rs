@@ -36,6 +36,7 @@ mod call;
 mod context;
 mod directory;
 mod dispatch;
+mod dynamic;
 pub mod encoded;
 mod error;
 mod event_queue;
@@ -69,6 +70,7 @@ pub use crate::{
     call::Call,
     context::CallContext,
     directory::{Directory, DirectoryBuilder},
+    dynamic::{DynamicProperty, DynamicSignal},
     error::{Error, Result},
     machine_id::machine_id,
     object::{IntoObject, Object, ObjectBuilder, Service},

@@ -11,6 +11,7 @@ use crate::{
     Result,
     answer::{Answer, IntoAnswer, arguments_signature},
     context::CallContext,
+    dynamic::{DynamicProperty, DynamicSignal},
     object::{Local, Method, Object, forward::Origin, observe::Observer},
     property::{Property, PropertyAccess, ReadOnly},
     signal::{Signal, SignalCore},
@@ -189,6 +190,18 @@ impl ObjectBuilder {
         let action = self.members.signal(name, signal.core.signature.clone());
         self.signals.insert(action, signal.core.clone());
         self
+    }
+
+    /// A signal whose type is only known at run time.
+    pub fn signal_dynamic(&mut self, name: &str, signal: &DynamicSignal) -> &mut Self {
+        let action = self.members.signal(name, signal.core.signature.clone());
+        self.signals.insert(action, signal.core.clone());
+        self
+    }
+
+    /// A property whose type is only known at run time; others may read and watch it, but not set.
+    pub fn property_dynamic(&mut self, name: &str, property: &DynamicProperty) -> &mut Self {
+        self.add_property(name, Arc::new(property.clone()))
     }
 
     /// A property that others may read, set and watch. Keep a clone of it to do so from here.
