@@ -50,6 +50,15 @@ impl Bus {
         self.0.services.borrow().get(service).cloned().ok_or(CallError::NotExposed)
     }
 
+    /// A service that a rule of the configuration names, whether it is shown or not, with all its members. It is the service as it is
+    /// now: when calls find it [gone](CallError::Gone), it is to be asked for again.
+    pub async fn named(&self, service: &str) -> Result<Arc<Service>, CallError> {
+        let gone = || CallError::Gone(service.to_owned());
+        let session = self.0.session.borrow().clone().ok_or_else(gone)?;
+        let proxy = session.service(service).await.map_err(|_| gone())?;
+        Ok(Arc::new(Service::new(service, proxy.metaobject().as_ref().clone(), proxy)))
+    }
+
     /// When the directory was reached and all services that are to be shown have described themselves, for the first time.
     pub async fn settled(&self) {
         // It ends with the link, and then there is nothing to wait for.

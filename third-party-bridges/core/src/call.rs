@@ -81,13 +81,33 @@ impl Peer {
         method: &MetaMethod,
         arguments: Vec<Value>,
     ) -> Result<Value, CallError> {
+        self.invoke(service, method, arguments, true).await
+    }
+
+    /// Like [`call`](Self::call), in read mode too: for methods that a rule of the configuration names because they only tell something.
+    pub async fn poll(
+        &self,
+        service: &Service,
+        method: &MetaMethod,
+        arguments: Vec<Value>,
+    ) -> Result<Value, CallError> {
+        self.invoke(service, method, arguments, false).await
+    }
+
+    async fn invoke(
+        &self,
+        service: &Service,
+        method: &MetaMethod,
+        arguments: Vec<Value>,
+        is_write: bool,
+    ) -> Result<Value, CallError> {
         let call = async |proxy: &Proxy| {
             let arguments = fit(method, arguments)?;
             let payload = payload(&arguments)?;
             let answer = proxy.call_encoded(ActionId(method.uid), &payload, &method.return_signature).await?;
             Ok(read(&answer, &method.return_signature)?)
         };
-        self.run(service, &method.name, true, call).await
+        self.run(service, &method.name, is_write, call).await
     }
 
     /// Like [`call`](Self::call), by the method's name or full name; the types of the arguments decide between overloads.
