@@ -65,6 +65,11 @@ pub enum BodyErrorKind {
 }
 
 impl BodyError {
+    /// Whether the bytes are a message, and one of its values is not what it should be.
+    pub const fn is_of_a_value(&self) -> bool {
+        matches!(self.kind, BodyErrorKind::Json(_) | BodyErrorKind::NotOptional(_))
+    }
+
     fn new(kind: BodyErrorKind) -> Self {
         Self { path: String::new(), kind }
     }

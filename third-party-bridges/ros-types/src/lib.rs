@@ -27,6 +27,7 @@ mod mapping;
 mod md5;
 pub mod names;
 mod registry;
+pub mod rules;
 mod shape;
 mod type_name;
 
