@@ -1,0 +1,125 @@
+//! Shows the services of the directory as they come and go (spec 6.7).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use keyway_bridge::{Service, Snapshot};
+use keyway_ros_types::{Mapping, MappingOptions, Registry, RegistryError};
+
+use crate::{events::Events, node::Node, provided::Provided, publication::Publication};
+
+/// What the bridge shows whatever services there are.
+pub(crate) struct Exposed {
+    node: Arc<Node>,
+    options: MappingOptions,
+    registry: Registry,
+    queue: usize,
+    catalogue: Arc<Publication>,
+    events: Option<Events>,
+    /// Names that belong to services of the directory.
+    shown: Shown,
+}
+
+#[derive(Default)]
+struct Shown {
+    publications: BTreeMap<String, Arc<Publication>>,
+    services: BTreeMap<String, Arc<Provided>>,
+}
+
+impl Exposed {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        options: MappingOptions,
+        registry: Registry,
+        queue: usize,
+        with_events: bool,
+    ) -> Result<Self, RegistryError> {
+        let kind = "std_msgs/String".parse()?;
+        let own = |name: &str, is_latched| {
+            let publication =
+                Publication::own(&registry, &format!("{}/{name}", options.root), &kind, is_latched, queue)?;
+            node.change(|graph| graph.publications.insert(publication.name.clone(), publication.clone()));
+            Ok::<_, RegistryError>(publication)
+        };
+        let catalogue = own("services", true)?;
+        let events = if with_events { Some(Events::new(own("events", false)?)) } else { None };
+        Ok(Self { node, options, registry, queue, catalogue, events, shown: Shown::default() })
+    }
+
+    /// Follows the services, for ever.
+    pub(crate) async fn run(mut self) {
+        let mut services = self.node.bus.services();
+        loop {
+            let snapshot = services.borrow_and_update().clone();
+            self.show(&snapshot);
+            if services.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn show(&mut self, services: &Snapshot) {
+        let members = services.iter().map(|(name, service)| (name.as_str(), service.members()));
+        let mapping = Mapping::new(self.options.clone(), self.registry.clone(), members);
+        for skipped in mapping.skipped() {
+            tracing::info!(service = skipped.service, member = skipped.member, reason = %skipped.reason, "not shown");
+        }
+        let publications = self.publications(services, &mapping);
+        let provided = self.provided(services, &mapping);
+        let ended: Vec<Arc<Publication>> = self.node.change(|graph| {
+            let is_new = |name: &String, publication: &Arc<Publication>| {
+                publications.get(name).is_none_or(|new| !Arc::ptr_eq(new, publication))
+            };
+            let old = self.shown.publications.iter().filter(|(name, old)| is_new(name, old));
+            let ended = old.map(|(_, publication)| publication.clone()).collect();
+            graph.publications.retain(|name, _| !self.shown.publications.contains_key(name));
+            graph.publications.extend(publications.clone());
+            graph.services.retain(|name, _| !self.shown.services.contains_key(name));
+            graph.services.extend(provided.clone());
+            graph.shown = services.keys().cloned().collect();
+            ended
+        });
+        ended.iter().for_each(|publication| publication.close());
+        self.shown = Shown { publications, services: provided };
+        if let Some(events) = &mut self.events {
+            events.follow(services);
+        }
+        self.catalogue.publish_text(&mapping.services_json());
+    }
+
+    fn publications(&self, services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Arc<Publication>> {
+        let publication = |topic: &keyway_ros_types::Topic| {
+            let service: &Arc<Service> = services.get(&topic.service)?;
+            let known = self.shown.publications.get(&topic.name).filter(|known| known.is_of(service, topic));
+            let publication =
+                known.cloned().unwrap_or_else(|| Publication::of_service(service.clone(), topic.clone(), self.queue));
+            Some((topic.name.clone(), publication))
+        };
+        mapping.topics().filter_map(publication).collect()
+    }
+
+    fn provided(&self, services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Arc<Provided>> {
+        let mut provided: BTreeMap<String, Arc<Provided>> = BTreeMap::new();
+        let mut add = |name: String, new: Provided| {
+            let known = self.shown.services.get(&name).filter(|known| known.is_same(&new));
+            provided.insert(name, known.cloned().unwrap_or_else(|| Arc::new(new)));
+        };
+        for callable in mapping.callables() {
+            if let Some(service) = services.get(&callable.service) {
+                add(callable.name.clone(), Provided::member(service.clone(), callable.clone()));
+            }
+        }
+        let own = [
+            ("call", Provided::call(mapping.registry())),
+            ("call_std", Provided::call_std(mapping.registry())),
+            ("definitions", Provided::definitions(mapping.registry(), mapping.definitions_json())),
+        ];
+        for (name, made) in own {
+            match made {
+                Ok(made) => add(format!("{}/{name}", self.options.root), made),
+                // Definitions of the user's own may differ.
+                Err(error) => tracing::error!(name, %error, "not provided"),
+            }
+        }
+        provided
+    }
+}

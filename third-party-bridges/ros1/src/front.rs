@@ -1,0 +1,192 @@
+//! The front: listeners, tasks, and how they end.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
+use keyway_ros_types::{
+    MappingOptions, Types,
+    rules::{Import, Rule},
+};
+use tokio::{sync::Mutex, task::AbortHandle};
+
+use crate::{
+    NAME,
+    exposed::Exposed,
+    http,
+    import::Importing,
+    node::{Node, Place, serve_connections},
+    registrar::{self, Registered},
+    rosout::Rosout,
+    rules_in_force,
+    xmlrpc::XmlCall,
+};
+
+/// How the bridge is a node of ROS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Where the master is, `http://127.0.0.1:11311`.
+    pub master: String,
+    /// What all names begin with.
+    pub root: String,
+    /// The node's name.
+    pub node_name: String,
+    /// The address on which others are listened for, and which they are told. Never a name: one that they cannot resolve makes
+    /// them hang.
+    pub advertise_host: String,
+    /// How many messages may wait for a subscriber that takes nothing; the oldest go.
+    pub queue: usize,
+    /// What types topics and services have.
+    pub types: Types,
+    /// Whether what fits a type of `std_msgs` or `std_srvs` gets it.
+    pub std_shapes: bool,
+    /// Whether all signals are published on `<root>/events` too, as JSON.
+    pub events: bool,
+    /// Whether calls of `std_srvs` fail as other calls do, instead of saying `success: false`.
+    pub native_errors: bool,
+    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
+    pub definition_paths: Vec<PathBuf>,
+    /// Topics that call methods, and methods that are polled for topics.
+    pub rules: Vec<Rule>,
+    /// Topics and services of ROS as services of the directory.
+    pub imports: Vec<Import>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            master: "http://127.0.0.1:11311".to_owned(),
+            root: "/qi".to_owned(),
+            node_name: "/qi_bridge".to_owned(),
+            advertise_host: "127.0.0.1".to_owned(),
+            queue: 10,
+            types: Types::Generated,
+            std_shapes: true,
+            events: false,
+            native_errors: true,
+            definition_paths: Vec::new(),
+            rules: Vec::new(),
+            imports: Vec::new(),
+        }
+    }
+}
+
+/// The bridge as a node of ROS 1, serving.
+pub struct Ros1 {
+    options: Options,
+    node: Arc<Node>,
+    registered: Arc<Mutex<Registered>>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Front for Ros1 {
+    const NAME: &'static str = NAME;
+
+    type Options = Options;
+
+    async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
+        let wrong = |what: &str, why: String| FrontError::Option(format!("{what}: {why}"));
+        check_name("root", &options.root)?;
+        check_name("node_name", &options.node_name)?;
+        let (master_address, _) =
+            http::split_uri(&options.master).map_err(|error| wrong("master", error.to_string()))?;
+        // A master that is not there may come; one that may not be asked never may.
+        match opt_in.resolve(&master_address).await {
+            Ok(_) | Err(NetworkError::Resolve { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let registry =
+            crate::definitions::registry(&options.definition_paths).map_err(|why| wrong("definition_paths", why))?;
+        let address: IpAddr = options.advertise_host.parse().map_err(|_| {
+            wrong("advertise_host", format!("{:?} is no address such as 127.0.0.1", options.advertise_host))
+        })?;
+        let slave = opt_in.listen(&SocketAddr::new(address, 0).to_string()).await?;
+        let tcpros = opt_in.listen(&SocketAddr::new(address, 0).to_string()).await?;
+        let port = |listener: &tokio::net::TcpListener| {
+            listener
+                .local_addr()
+                .map(|address| address.port())
+                .map_err(|error| wrong("advertise_host", error.to_string()))
+        };
+        let (slave_port, port) = (port(&slave)?, port(&tcpros)?);
+        let api = format!("http://{}:{slave_port}/", options.advertise_host);
+        let place = Place { api, host: options.advertise_host.clone(), port };
+        let rosout = Rosout::new(&registry, &options.node_name, options.queue);
+        let rosout = rosout.map_err(|error| wrong("definition_paths", error.to_string()))?;
+        let node = Node::new(opt_in, bus, place, rosout, &options);
+
+        let mapping =
+            MappingOptions { root: options.root.clone(), types: options.types, std_shapes: options.std_shapes };
+        let mut tasks = Vec::new();
+        for rule in options.rules.clone() {
+            tasks
+                .push(rules_in_force::start(&node, &registry, rule).map_err(|error| wrong("rule", error.to_string()))?);
+        }
+        for import in &options.imports {
+            let importing = Importing::start(&node, &registry, import);
+            let importing = importing.map_err(|error| wrong("import", error.to_string()))?;
+            tasks.push(tokio::spawn(importing.run()).abort_handle());
+        }
+        let exposed = Exposed::new(node.clone(), mapping, registry, options.queue, options.events)
+            .map_err(|error| wrong("definition_paths", error.to_string()))?;
+        let registered = Arc::new(Mutex::new(Registered::default()));
+        let answering = node.clone();
+        let serving = [
+            // Listeners accept before anything is registered (R1-2).
+            tokio::spawn(http::serve(slave, move |call: XmlCall| answering.answer(&call))),
+            tokio::spawn(serve_connections(node.clone(), tcpros)),
+            tokio::spawn(exposed.run()),
+            tokio::spawn(registrar::run(node.clone(), options.root.clone(), registered.clone())),
+        ];
+        tasks.extend(serving.iter().map(tokio::task::JoinHandle::abort_handle));
+        Ok(Self { options, node, registered, tasks })
+    }
+
+    fn listening(&self) -> Vec<String> {
+        vec![self.node.api.clone(), self.node.service_api()]
+    }
+
+    fn reload(&self, options: Options) -> bool {
+        options == self.options
+    }
+
+    async fn stop(self) {
+        // What is under way of the registrar is given up first: it holds what is registered.
+        if let [.., registrar] = &self.tasks[..] {
+            registrar.abort();
+        }
+        let mut registered = self.registered.lock().await;
+        registrar::leave(&self.node, &self.options.root, &mut registered).await;
+    }
+}
+
+impl Drop for Ros1 {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        for publication in self.node.change(|graph| std::mem::take(&mut graph.publications)).values() {
+            publication.close();
+        }
+    }
+}
+
+impl std::fmt::Debug for Ros1 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ros1").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+fn check_name(option: &str, name: &str) -> Result<(), FrontError> {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if name.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part)) {
+        return Ok(());
+    }
+    Err(FrontError::Option(format!(
+        "{option}: {name:?} is no name of ROS; write it as /name, of letters, digits and underscores"
+    )))
+}
