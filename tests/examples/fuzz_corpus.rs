@@ -29,6 +29,9 @@ fn main() -> Result<()> {
         ("handshake", handshakes(&files)),
         ("native_control", native_controls()),
         ("native_frame", native_frames(&files)),
+        ("ros_body", ros_bodies()),
+        ("ros_header", ros_headers()),
+        ("ros_xmlrpc", ros_xmlrpc()),
         ("signature", signatures(&files)),
         ("value", values(&files)),
         ("yarp_binary", yarp_bottles(true)),
@@ -101,6 +104,109 @@ fn yarp_connections() -> Inputs {
     inputs.insert("hostile-udp".into(), b"\0YA\x61\x1e\0\0RP".to_vec());
     inputs.insert("hostile-lines".into(), b"\0CONNECT x\nd\n(\n\"\n\\\n)".to_vec());
     inputs
+}
+
+/// Messages of types that come with ROS, and what means harm.
+fn ros_bodies() -> Inputs {
+    let registry = keyway_ros_types::Registry::standard();
+    let kinds =
+        ["std_msgs/String", "geometry_msgs/Twist", "sensor_msgs/JointState", "sensor_msgs/Image", "tf2_msgs/TFMessage"];
+    let mut inputs = Inputs::new();
+    for kind in kinds {
+        let shape = kind.parse().ok().and_then(|name| keyway_ros_types::Shape::of_message(&registry, &name).ok());
+        let message = shape.and_then(|shape| keyway_ros_types::body::encode(&shape, &shape.default_value()).ok());
+        if let Some(message) = message {
+            let file = kind.replace('/', "-");
+            inputs.insert(file, [format!("{kind} data\n\0").as_bytes(), &message].concat());
+        }
+    }
+    for (name, text, message) in [
+        ("all-kinds", "bool a\nint8 b\nuint16[2] c\nfloat64[] d\nstring[] e\ntime f\nuint8[] g", &[1; 60][..]),
+        ("constants", "string S=a # b\nint8 X = 3 # c\nint8 x", b"\x03"),
+        ("empty", "", b""),
+        ("hostile-count", "float64[] a", b"\xff\xff\xff\xff"),
+        ("hostile-empties", "std_msgs/Empty[] a", b"\xff\xff\0\0"),
+        ("hostile-fixed", "std_msgs/Empty[16777216] a", b""),
+        ("hostile-string", "string a", b"\xff\xff\xff\x7fa"),
+        ("json", "", b"{\"a\":[1,2.5,{\"$raw\":\"AA==\"},{\"$float\":\"nan\"}]}"),
+        ("json-deep", "", &[b'['; 200][..]),
+        ("json-large-integer", "", b"[18446744073709551616]"),
+    ] {
+        inputs.insert(name.to_owned(), [text.as_bytes(), b"\0", message].concat());
+    }
+    inputs
+}
+
+/// Headers as rospy and roscpp send them, without the length before them, and what means harm.
+fn ros_headers() -> Inputs {
+    let header = |fields: &[(&str, &str)]| {
+        keyway_bridge_ros1::tcpros::Header::new(fields.iter().copied()).to_bytes()[4..].to_vec()
+    };
+    let mut inputs = Inputs::new();
+    for (name, fields) in [
+        (
+            "subscriber",
+            &[("callerid", "/l"), ("topic", "/t"), ("type", "std_msgs/String"), ("md5sum", "*"), ("tcp_nodelay", "1")]
+                [..],
+        ),
+        (
+            "publisher",
+            &[
+                ("callerid", "/p"),
+                ("type", "std_msgs/String"),
+                ("latching", "0"),
+                ("message_definition", "string data\n"),
+            ],
+        ),
+        ("caller", &[("callerid", "/c"), ("service", "/s"), ("md5sum", "*"), ("persistent", "1")]),
+        ("probe", &[("callerid", "/c"), ("service", "/s"), ("md5sum", "*"), ("probe", "1")]),
+        ("refusal", &[("error", "no such topic")]),
+        ("none", &[]),
+    ] {
+        inputs.insert(name.to_owned(), header(fields));
+    }
+    for (name, bytes) in [
+        ("hostile-cut-off", &b"\x08\0\0\0a=b"[..]),
+        ("hostile-length", b"\xff\xff\xff\xffa=b"),
+        ("hostile-no-equals", b"\x03\0\0\0abc"),
+        ("hostile-no-name", b"\x03\0\0\0=bc"),
+        ("hostile-not-utf8", b"\x04\0\0\0a=\xff\xfe"),
+        ("hostile-twice", b"\x03\0\0\0a=b\x03\0\0\0a=c"),
+        ("hostile-empty-field", b"\0\0\0\0"),
+    ] {
+        inputs.insert(name.to_owned(), bytes.to_vec());
+    }
+    inputs
+}
+
+/// Calls and responses as rosmaster, rospy and roscpp write them, and what means harm.
+fn ros_xmlrpc() -> Inputs {
+    let call = |params: &str| {
+        format!(
+            "<?xml version='1.0'?>\n<methodCall>\n<methodName>x</methodName>\n<params>{params}</params>\n</methodCall>\n"
+        )
+    };
+    let response = |value: &str| {
+        format!(
+            "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n{value}\n</param>\n</params>\n</methodResponse>\n"
+        )
+    };
+    let inputs = [
+        ("call", call("<param><value><string>/n</string></value></param><param><value>bare</value></param>")),
+        ("call-nothing", call("")),
+        ("array", response("<value><array><data><value><int>1</int></value><value><string>a</string></value></data></array></value>")),
+        ("struct", response("<value><struct><member><name>n</name><value><i4>1</i4></value></member></struct></value>")),
+        ("scalars", response("<value><array><data><value><boolean>1</boolean></value><value><double>2.5</double></value><value><base64>AAE=</base64></value><value><dateTime.iso8601>19980717T14:08:55</dateTime.iso8601></value></data></array></value>")),
+        ("text", response("<value><string>a &lt;&amp;&#65;&#x42;<![CDATA[<x>]]></string></value>")),
+        ("empty", response("<value/>")),
+        ("fault", "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>-1</int></value></member></struct></value></fault></methodResponse>".to_owned()),
+        ("hostile-bomb", "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><methodCall><methodName>&a;</methodName></methodCall>".to_owned()),
+        ("hostile-deep", response(&"<value><array><data>".repeat(40))),
+        ("hostile-entity", response("<value>&nbsp;</value>")),
+        ("hostile-unclosed", "<methodCall><methodName>x".to_owned()),
+        ("hostile-char-ref", response("<value>&#0;&#xD800;</value>")),
+    ];
+    inputs.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect()
 }
 
 fn frames(files: &[VectorFile]) -> Inputs {

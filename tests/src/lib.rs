@@ -9,6 +9,8 @@ pub mod libqi;
 pub mod namespace;
 pub mod process;
 pub mod raw;
+pub mod ros1;
+pub mod ros_probe;
 pub mod vectors;
 pub mod yarp;
 

@@ -6,6 +6,7 @@ mod handshake;
 mod http_arguments;
 mod native;
 mod policy;
+mod ros;
 mod rosbridge;
 mod signature;
 mod value;
@@ -16,6 +17,7 @@ pub use handshake::{JUDGE, PASS, handshake};
 pub use http_arguments::http_arguments;
 pub use native::{native_control, native_frame};
 pub use policy::policy;
+pub use ros::{ros_body, ros_header, ros_xmlrpc};
 pub use rosbridge::{rosbridge_cbor, rosbridge_json};
 pub use signature::signature;
 pub use value::value;
@@ -25,13 +27,16 @@ pub use yarp::{yarp_binary, yarp_connection, yarp_text};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, named as their folders of the corpus.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     ("frame", frame),
     ("handshake", handshake),
     ("http_arguments", http_arguments),
     ("native_control", native_control),
     ("native_frame", native_frame),
     ("policy", policy),
+    ("ros_body", ros_body),
+    ("ros_header", ros_header),
+    ("ros_xmlrpc", ros_xmlrpc),
     ("rosbridge_cbor", rosbridge_cbor),
     ("rosbridge_json", rosbridge_json),
     ("signature", signature),

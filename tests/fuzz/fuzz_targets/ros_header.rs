@@ -1,0 +1,4 @@
+//! See `keyway_tests::fuzz::ros_header`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyway_tests::fuzz::ros_header(data));
