@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use keyway_bridge::Mode;
 use keyway_config::BridgeMode;
 
-use super::fronts::RosbridgeFlags;
+use super::{fronts::RosbridgeFlags, ros1::Ros1Flags};
 use crate::tls::TlsArgs;
 
 /// Which bridge, and what it is told.
@@ -22,10 +22,19 @@ pub(crate) struct BridgeArgs {
 /// The bridges there are.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FrontCommand {
+    /// Show services to ROS 1, as services and topics of a node of its own
+    #[command(after_help = ROS1)]
+    Ros1(Box<FrontArgs<Ros1Flags>>),
     /// Show services to clients of rosbridge (roslibjs, roslibpy), without any ROS
     #[command(after_help = ROSBRIDGE)]
     Rosbridge(Box<FrontArgs<RosbridgeFlags>>),
 }
+
+const ROS1: &str = "Examples:
+  rosmaster --core &
+  keyway up --demo &
+  keyway bridge ros1 --insecure --directory tcp://127.0.0.1:9559 --service Robot --mode write
+  keyway bridge ros1 gen-msgs --directory tcp://127.0.0.1:9559 --service Robot --out qi_bridge_msgs";
 
 const ROSBRIDGE: &str = "Examples:
   keyway up --demo &
@@ -43,7 +52,7 @@ pub(crate) struct FrontArgs<F: Args> {
 }
 
 /// What all bridges are told; what is said here takes the place of what the file says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LinkArgs {
     /// Run it although it has neither authentication nor encryption
     #[arg(long)]
@@ -107,6 +116,7 @@ impl BridgeArgs {
     pub(crate) fn link(&self) -> &LinkArgs {
         match &self.front {
             None => &self.link,
+            Some(FrontCommand::Ros1(args)) => &args.link,
             Some(FrontCommand::Rosbridge(args)) => &args.link,
         }
     }

@@ -1,20 +1,26 @@
 //! Every front there is. Another one needs a line in [`FrontCommand`] and in [`of`], and what its flags and keys mean.
 
 use clap::Args;
+use keyway_bridge_ros1::Ros1;
 use keyway_bridge_rosbridge::{Flavour, Rosbridge};
 use keyway_config::{Bridges, RosFlavour};
 
 use super::{
     FrontCommand,
     front::{OptionsOf, Planned, plan},
+    ros1::Ros1Flags,
 };
 
 /// The front that is named, or all that the configuration enables.
 pub(super) fn of(named: Option<&FrontCommand>, bridges: &Bridges) -> anyhow::Result<Vec<Box<dyn Planned>>> {
     let mut fronts = Vec::new();
     match named {
+        Some(FrontCommand::Ros1(args)) => fronts.push(plan::<Ros1>(bridges, args.front.options())?),
         Some(FrontCommand::Rosbridge(args)) => fronts.push(plan::<Rosbridge>(bridges, args.front.options())?),
         None => {
+            if bridges.ros1.enabled {
+                fronts.push(plan::<Ros1>(bridges, Ros1Flags::default().options())?);
+            }
             if bridges.rosbridge.enabled {
                 fronts.push(plan::<Rosbridge>(bridges, RosbridgeFlags::default().options())?);
             }

@@ -5,6 +5,8 @@ mod front;
 mod fronts;
 mod plan;
 mod reload;
+mod ros1;
+mod ros_rules;
 
 use std::{future::Future, time::Duration};
 
@@ -15,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use self::{
     args::{BridgeArgs, FrontCommand},
     plan::Plan,
+    ros1::{Ros1Command, gen_msgs},
 };
 use self::{front::Serving, reload::Reloads};
 use crate::{gateway::ready, stop::Stop};

@@ -68,7 +68,7 @@ impl Overrides {
 }
 
 /// Which directory, and who the bridge is to it.
-fn directory(link: &LinkArgs, config: Option<&Config>) -> anyhow::Result<(String, SessionBuilder)> {
+pub(super) fn directory(link: &LinkArgs, config: Option<&Config>) -> anyhow::Result<(String, SessionBuilder)> {
     let configured = config.map(|config| config.directories.as_slice()).unwrap_or_default();
     let name = config.and_then(|config| config.bridges.directory.as_ref());
     let wanted = configured.iter().find(|directory| name.is_none() || directory.name.as_ref() == name);

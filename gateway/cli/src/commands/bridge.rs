@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 
-use crate::bridge::{self, Plan};
+use crate::bridge::{self, FrontCommand, Plan, Ros1Command};
 
 const EXAMPLES: &str =
     "Prints `ready URL…` on standard output when it serves; SIGTERM and Ctrl-C end it, SIGHUP reads its configuration
@@ -21,8 +21,14 @@ pub(crate) struct BridgeCommand {
 }
 
 pub(crate) fn run(command: &BridgeCommand) -> anyhow::Result<()> {
-    let plan = Plan::new(&command.bridge)?;
     let threads = command.bridge.link().network_threads;
-    let runtime = keyway_pipe::runtime::build(threads).context("cannot start the network threads")?;
+    let runtime = || keyway_pipe::runtime::build(threads).context("cannot start the network threads");
+    if let Some(FrontCommand::Ros1(args)) = &command.bridge.front
+        && let Some(Ros1Command::GenMsgs(args)) = &args.front.command
+    {
+        return runtime()?.block_on(bridge::gen_msgs(args));
+    }
+    let plan = Plan::new(&command.bridge)?;
+    let runtime = runtime()?;
     runtime.block_on(bridge::run(plan))
 }

@@ -1,0 +1,89 @@
+//! Rules and imports of the bridges to ROS, as the configuration writes them.
+
+use anyhow::{Context, bail};
+use keyway_bridge_ros1::rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source};
+use keyway_config::{Bridges, RosFront, RosImport, RosRule};
+
+/// Those of one front.
+pub(super) fn rules(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Rule>> {
+    let own = bridges.ros.rules.iter().filter(|rule| rule.front == front);
+    own.map(|rule| self::rule(rule).with_context(|| format!("[[bridges.ros.rule]] of {}", topic(rule)))).collect()
+}
+
+/// Those of one front.
+pub(super) fn imports(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Import>> {
+    let own = bridges.ros.imports.iter().filter(|import| import.front == front);
+    own.map(|import| self::import(import).with_context(|| format!("[[bridges.ros.import]] of {}", import.service)))
+        .collect()
+}
+
+fn topic(rule: &RosRule) -> &str {
+    rule.subscribe.as_deref().or(rule.publish.as_deref()).unwrap_or("no topic")
+}
+
+fn rule(rule: &RosRule) -> anyhow::Result<Rule> {
+    let message = rule.message.parse()?;
+    match (&rule.subscribe, &rule.publish) {
+        (Some(topic), None) => {
+            let call = rule.call.as_deref().context("`call` says which method is called")?;
+            let on_timeout = rule.on_timeout.as_ref().map(|stop| source(&stop.call, &stop.args)).transpose()?;
+            if rule.max_rate.is_some_and(|rate| !is_rate(rate)) {
+                bail!("`max_rate` is 0.001 to 1000");
+            }
+            Ok(Rule::Call(CallRule {
+                topic: topic.clone(),
+                message,
+                call: source(call, &rule.args)?,
+                max_rate: rule.max_rate,
+                timeout: rule.timeout,
+                on_timeout,
+                float_seconds: rule.float_seconds,
+            }))
+        }
+        (None, Some(topic)) => {
+            let rate = rule.rate.filter(|rate| is_rate(*rate)).context("`rate` is 0.001 to 1000 messages a second")?;
+            let sources = rule.sources.iter().map(|(name, text)| Ok((name.clone(), Source::parse(text)?)));
+            let fields = rule.fields.iter().map(|(name, text)| Ok((name.clone(), Expression::parse(text)?)));
+            Ok(Rule::Poll(PollRule {
+                topic: topic.clone(),
+                message,
+                rate,
+                frame_id: rule.frame_id.clone().unwrap_or_default(),
+                sources: sources.collect::<anyhow::Result<_>>()?,
+                fields: fields.collect::<anyhow::Result<_>>()?,
+                is_sensor: rule.sensor,
+            }))
+        }
+        _ => bail!("a rule has either `subscribe` or `publish`"),
+    }
+}
+
+fn is_rate(rate: f64) -> bool {
+    (0.001..=1000.0).contains(&rate)
+}
+
+fn source(call: &str, arguments: &[String]) -> anyhow::Result<Source> {
+    let arguments = arguments.iter().map(|text| Expression::parse(text)).collect::<Result<_, _>>()?;
+    Ok(Source::new(call, arguments)?)
+}
+
+fn import(import: &RosImport) -> anyhow::Result<Import> {
+    let subscribe = import.subscribe.iter().map(|topic| {
+        let (name, member) = (topic.topic.clone(), topic.signal.clone());
+        Ok(Imported { name, kind: topic.message.parse()?, member, timeout: None })
+    });
+    let publish = import.publish.iter().map(|topic| {
+        let (name, member) = (topic.topic.clone(), topic.method.clone());
+        Ok(Imported { name, kind: topic.message.parse()?, member, timeout: None })
+    });
+    let call = import.call.iter().map(|service| {
+        let (name, member) = (service.service.clone(), service.method.clone());
+        Ok(Imported { name, kind: service.message.parse()?, member, timeout: service.timeout })
+    });
+    Ok(Import {
+        service: import.service.clone(),
+        subscribe: subscribe.collect::<anyhow::Result<_>>()?,
+        publish: publish.collect::<anyhow::Result<_>>()?,
+        call: call.collect::<anyhow::Result<_>>()?,
+    })
+}
