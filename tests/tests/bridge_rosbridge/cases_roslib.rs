@@ -91,7 +91,11 @@ async fn ros_055_a_throttled_subscription_gets_a_few_messages_and_the_newest() {
         // Without the client nobody subscribes.
         if found.is_none() { Err(()) } else { Ok(found) }
     };
-    let Ok((found, ())) = tokio::try_join!(running, async { Ok::<_, ()>(emitting.await) }) else { return };
+    let emitting = async {
+        emitting.await;
+        Ok::<_, ()>(())
+    };
+    let Ok((found, ())) = tokio::try_join!(running, emitting) else { return };
     let ticks: Vec<_> = found.as_ref().unwrap().as_array().unwrap().iter().map(|tick| tick.as_i64().unwrap()).collect();
     assert!((13..=17).contains(&ticks.len()), "{ticks:?}");
     assert_eq!(ticks.last(), Some(&299), "{ticks:?}");
