@@ -201,8 +201,12 @@ fn bridges(settings: &Settings, context: &mut Context<'_>) {
     let master = bridges.ros1.master.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let reason = "`master` is a URL, such as \"http://127.0.0.1:11311\"";
     demand(master.is_some_and(is_address), &["ros1", "master"], reason);
-    for (address, path) in
-        [(&bridges.rosbridge.listen, ["rosbridge", "listen"]), (&bridges.yarp.name_server, ["yarp", "name_server"])]
+    for (address, path) in [
+        (Some(&bridges.rosbridge.listen), ["rosbridge", "listen"]),
+        (bridges.yarp.name_server.as_ref(), ["yarp", "name_server"]),
+    ]
+    .into_iter()
+    .filter_map(|(address, path)| Some((address?, path)))
     {
         demand(is_address(address), &path, "an address is a host and a port, such as \"127.0.0.1:9090\"");
     }

@@ -6,7 +6,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use keyway_bridge::Mode;
 use keyway_config::BridgeMode;
 
-use super::{fronts::RosbridgeFlags, ros1::Ros1Flags};
+use super::{
+    fronts::{RosbridgeFlags, YarpFlags},
+    ros1::Ros1Flags,
+};
 use crate::tls::TlsArgs;
 
 /// Which bridge, and what it is told.
@@ -28,6 +31,9 @@ pub(crate) enum FrontCommand {
     /// Show services to clients of rosbridge (roslibjs, roslibpy), without any ROS
     #[command(after_help = ROSBRIDGE)]
     Rosbridge(Box<FrontArgs<RosbridgeFlags>>),
+    /// Show services as ports of YARP
+    #[command(after_help = YARP)]
+    Yarp(Box<FrontArgs<YarpFlags>>),
 }
 
 const ROS1: &str = "Examples:
@@ -35,6 +41,11 @@ const ROS1: &str = "Examples:
   keyway up --demo &
   keyway bridge ros1 --insecure --directory tcp://127.0.0.1:9559 --service Robot --mode write
   keyway bridge ros1 gen-msgs --directory tcp://127.0.0.1:9559 --service Robot --out qi_bridge_msgs";
+
+const YARP: &str = "Examples:
+  keyway up --demo &
+  keyway bridge yarp --insecure --service Robot Meter --mode write --name-server 127.0.0.1:10000
+  echo 'say hello' | yarp rpc /qi/Robot/rpc:i";
 
 const ROSBRIDGE: &str = "Examples:
   keyway up --demo &
@@ -118,6 +129,7 @@ impl BridgeArgs {
             None => &self.link,
             Some(FrontCommand::Ros1(args)) => &args.link,
             Some(FrontCommand::Rosbridge(args)) => &args.link,
+            Some(FrontCommand::Yarp(args)) => &args.link,
         }
     }
 }

@@ -3,7 +3,8 @@
 use clap::Args;
 use keyway_bridge_ros1::Ros1;
 use keyway_bridge_rosbridge::{Flavour, Rosbridge};
-use keyway_config::{Bridges, RosFlavour};
+use keyway_bridge_yarp::{Carrier, Dialect, Import, StructStyle, Yarp};
+use keyway_config::{Bridges, RosFlavour, YarpCarrier, YarpDialect, YarpStructs};
 
 use super::{
     FrontCommand,
@@ -17,9 +18,13 @@ pub(super) fn of(named: Option<&FrontCommand>, bridges: &Bridges) -> anyhow::Res
     match named {
         Some(FrontCommand::Ros1(args)) => fronts.push(plan::<Ros1>(bridges, args.front.options())?),
         Some(FrontCommand::Rosbridge(args)) => fronts.push(plan::<Rosbridge>(bridges, args.front.options())?),
+        Some(FrontCommand::Yarp(args)) => fronts.push(plan::<Yarp>(bridges, args.front.options())?),
         None => {
             if bridges.ros1.enabled {
                 fronts.push(plan::<Ros1>(bridges, Ros1Flags::default().options())?);
+            }
+            if bridges.yarp.enabled {
+                fronts.push(plan::<Yarp>(bridges, YarpFlags::default().options())?);
             }
             if bridges.rosbridge.enabled {
                 fronts.push(plan::<Rosbridge>(bridges, RosbridgeFlags::default().options())?);
@@ -68,6 +73,62 @@ impl RosbridgeFlags {
                 png: file.png,
                 mapping,
             })
+        })
+    }
+}
+
+/// Flags of YARP.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct YarpFlags {
+    /// The name server [default: that of yarp.conf]
+    #[arg(long, value_name = "HOST:PORT")]
+    name_server: Option<String>,
+    /// What the names of ports begin with [default: /qi]
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
+    /// Have ports that set properties and emit signals
+    #[arg(long)]
+    inputs: bool,
+    /// Which YARP is spoken: 3 or 4 [default: 3]
+    #[arg(long, value_name = "N")]
+    dialect: Option<Dialect>,
+}
+
+impl YarpFlags {
+    fn options(&self) -> OptionsOf<Yarp> {
+        let flags = self.clone();
+        Box::new(move |bridges| {
+            let file = &bridges.yarp;
+            let imports = file.imports.iter().map(|import| Import {
+                service: import.service.clone(),
+                rpc: import.rpc.clone(),
+                subscribe: import.subscribe.clone(),
+                publish: import.publish.clone(),
+                carrier: match import.carrier {
+                    YarpCarrier::Tcp => Carrier::Tcp,
+                    YarpCarrier::FastTcp => Carrier::FastTcp,
+                    YarpCarrier::TextAck => Carrier::TextAck,
+                },
+            });
+            let options = keyway_bridge_yarp::Options {
+                name_server: flags.name_server.clone().or_else(|| file.name_server.clone()),
+                prefix: flags.prefix.clone().unwrap_or_else(|| file.prefix.clone()),
+                bind: file.bind.clone(),
+                inputs: flags.inputs || file.inputs,
+                dialect: flags.dialect.unwrap_or(match file.dialect {
+                    YarpDialect::V3 => Dialect::V3,
+                    YarpDialect::V4 => Dialect::V4,
+                }),
+                envelope: file.envelope,
+                takeover: file.takeover,
+                struct_style: match file.struct_style {
+                    YarpStructs::Plain => StructStyle::Plain,
+                    YarpStructs::Named => StructStyle::Named,
+                },
+                imports: imports.collect(),
+            };
+            options.check()?;
+            Ok(options)
         })
     }
 }

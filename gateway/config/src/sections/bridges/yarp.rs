@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Yarp {
     /// Whether `keyway bridge --config` runs it.
     pub enabled: bool,
-    /// The name server.
-    pub name_server: String,
+    /// The name server; without it, the one in YARP's own `yarp.conf`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_server: Option<String>,
     /// What the names of ports begin with.
     pub prefix: String,
     /// The address at which ports listen.
@@ -21,6 +22,8 @@ pub struct Yarp {
     pub dialect: YarpDialect,
     /// Whether messages say their number and time.
     pub envelope: bool,
+    /// Whether names are taken from ports that are alive.
+    pub takeover: bool,
     /// Structs as lists of their members (`"plain"`), or as pairs of name and value (`"named"`).
     pub struct_style: YarpStructs,
     /// Ports of YARP as services of the directory.
@@ -88,12 +91,13 @@ impl Default for Yarp {
     fn default() -> Self {
         Self {
             enabled: false,
-            name_server: "127.0.0.1:10000".to_owned(),
+            name_server: None,
             prefix: "/qi".to_owned(),
             bind: "127.0.0.1".to_owned(),
             inputs: false,
             dialect: YarpDialect::default(),
             envelope: true,
+            takeover: false,
             struct_style: YarpStructs::default(),
             imports: Vec::new(),
         }
