@@ -8,11 +8,14 @@ use std::{
 
 use keyway::{Directory, Session};
 use keyway_tests::{
+    bridge::yarp::Tools,
     process::{Keyway, Running},
     yarp::World,
 };
 
 use crate::{probe::Probe, stage::R};
+
+keyway_tests::bridge_suite!(Tools::start());
 
 /// A directory with the probe.
 async fn bus() -> (Directory, Session) {
