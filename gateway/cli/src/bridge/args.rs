@@ -71,7 +71,7 @@ pub(crate) struct LinkArgs {
     /// Let it listen and connect beyond this machine
     #[arg(long)]
     pub(crate) allow_non_loopback: bool,
-    /// Configuration (keyway.toml) with [bridges]; SIGHUP reads it again
+    /// Configuration (keyway.toml) with a section `bridges`; SIGHUP reads it again
     #[arg(long, value_name = "FILE", env = "KEYWAY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// The directory or gateway whose services are shown; tcp, tcps, quic or unix
