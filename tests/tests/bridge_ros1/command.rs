@@ -38,7 +38,9 @@ async fn ros_001_and_004_nothing_serves_without_consent() {
     let output = bridge(&world, &["--insecure", "--config", file.to_str().unwrap()]).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-non-loopback"), "{output:?}");
-    let output = bridge(&world, &["--insecure", "--master", "http://192.0.2.1:11311"]).output().unwrap();
+    let mut elsewhere = Command::new(Keyway::program());
+    elsewhere.args(["bridge", "ros1", "--insecure", "--directory", &world.url, "--service", "RosProbe"]);
+    let output = elsewhere.args(["--master", "http://192.0.2.1:11311"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-non-loopback"), "{output:?}");
 }
 
