@@ -95,6 +95,15 @@ impl Stage {
     fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
+        // What cargo told this program of itself: build scripts that look at it, ring's among them, would run again, and everything
+        // above them would be built once more.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_PRIMARY_PACKAGE"
+            {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 }
