@@ -62,15 +62,14 @@ struct End {
 #[derive(Debug, Default)]
 struct Gate {
     is_shut: AtomicBool,
-    waiting: Mutex<Option<Waker>>,
+    /// Each stream has a reader of its own.
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl Gate {
     fn open(&self) {
         self.is_shut.store(false, Ordering::SeqCst);
-        if let Some(waker) = self.waiting.lock().take() {
-            waker.wake();
-        }
+        self.waiting.lock().drain(..).for_each(Waker::wake);
     }
 }
 
@@ -103,7 +102,7 @@ impl Handler for End {
     }
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        *self.gate.waiting.lock() = Some(context.waker().clone());
+        self.gate.waiting.lock().push(context.waker().clone());
         if self.gate.is_shut.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(()) }
     }
 
