@@ -158,8 +158,9 @@ impl Outbox {
     /// Always left to the driver: it costs the caller a fraction of a microsecond, and a burst leaves in one write.
     pub(crate) fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
         let mut state = self.open()?;
-        let header = frames.first_chunk().and_then(|bytes| Header::decode(bytes).ok());
-        // Events are shared one by one.
+        // Events are shared one by one. Few connections have rules for them; for the others nothing is read here.
+        let bytes = state.events.as_ref().and_then(|_| frames.first_chunk());
+        let header = bytes.and_then(|bytes| Header::decode(bytes).ok());
         match header.map_or(events::Way::Queue, |header| state.way(&header)) {
             events::Way::Queue => state = self.admit(state)?,
             events::Way::Apart(signal) => {
