@@ -132,15 +132,9 @@ impl Outbox {
 
     /// When nothing waits the frame is written here and now; what the carrier does not take waits for the driver.
     pub(crate) fn send(&self, frame: &Frame) -> Result<(), SendError> {
-        let mut state = self.open()?;
-        match state.way(&frame.header) {
-            events::Way::Queue => state = self.admit(state)?,
-            events::Way::Apart(signal) => {
-                state.wait_apart(signal, frame.to_bytes());
-                return Ok(());
-            }
-            events::Way::Close => return Err(self.refuse_slow_consumer(state)),
-        }
+        let Some(mut state) = self.queue_for(|| Some(frame.header), || frame.to_bytes())? else {
+            return Ok(());
+        };
         let at_once = state.is_idle() && !state.bursts && state.lone < LONE_FRAMES;
         let soon = if at_once || state.is_corked_for_writing() { Soon::Written } else { Soon::Waiting };
         state.queued += Header::SIZE + frame.payload.len();
@@ -157,18 +151,11 @@ impl Outbox {
 
     /// Always left to the driver: it costs the caller a fraction of a microsecond, and a burst leaves in one write.
     pub(crate) fn send_shared(&self, frames: Bytes) -> Result<(), SendError> {
-        let mut state = self.open()?;
-        // Events are shared one by one. Few connections have rules for them; for the others nothing is read here.
-        let bytes = state.events.as_ref().and_then(|_| frames.first_chunk());
-        let header = bytes.and_then(|bytes| Header::decode(bytes).ok());
-        match header.map_or(events::Way::Queue, |header| state.way(&header)) {
-            events::Way::Queue => state = self.admit(state)?,
-            events::Way::Apart(signal) => {
-                state.wait_apart(signal, frames);
-                return Ok(());
-            }
-            events::Way::Close => return Err(self.refuse_slow_consumer(state)),
-        }
+        // Events are shared one by one.
+        let header = || frames.first_chunk().and_then(|bytes| Header::decode(bytes).ok());
+        let Some(mut state) = self.queue_for(header, || frames.clone())? else {
+            return Ok(());
+        };
         state.queued += frames.len();
         state.queue.push_bytes(frames);
         state.settle_share();
@@ -244,12 +231,24 @@ impl Outbox {
         if matches!(state.closing, Closing::Open) { Ok(state) } else { Err(SendError::Closed) }
     }
 
-    /// The state, if one more frame may be queued.
-    fn admit<'a>(&self, state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>, SendError> {
-        if state.queued < self.limits.max_bytes && !state.share.is_at_end() {
-            return Ok(state);
+    /// The state, if one more frame may be queued, and nothing if it is an event that waits apart now. Few connections have
+    /// rules for events; for the others neither header nor bytes are asked for.
+    fn queue_for(
+        &self,
+        header: impl FnOnce() -> Option<Header>,
+        bytes: impl FnOnce() -> Bytes,
+    ) -> Result<Option<MutexGuard<'_, State>>, SendError> {
+        let mut state = self.open()?;
+        match state.events.as_ref().and_then(|events| Some(events.way(&header()?, state.queued))) {
+            None | Some(events::Way::Queue) if state.queued < self.limits.max_bytes && !state.share.is_at_end() => {
+                Ok(Some(state))
+            }
+            Some(events::Way::Apart(signal)) => {
+                state.wait_apart(signal, bytes());
+                Ok(None)
+            }
+            _ => Err(self.refuse_slow_consumer(state)),
         }
-        Err(self.refuse_slow_consumer(state))
     }
 
     fn refuse_slow_consumer(&self, mut state: MutexGuard<'_, State>) -> SendError {
@@ -429,11 +428,6 @@ impl State {
             let apart = self.events.as_ref().map_or(0, |events| events.bytes());
             self.share.set(if self.blocked { self.queued + apart } else { 0 });
         }
-    }
-
-    /// Where a frame goes.
-    fn way(&self, header: &Header) -> events::Way {
-        self.events.as_ref().map_or(events::Way::Queue, |events| events.way(header, self.queued))
     }
 
     /// An event waits apart. Something is queued meanwhile: whoever writes that takes the event in after it.
