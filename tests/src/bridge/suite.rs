@@ -36,6 +36,8 @@ macro_rules! bridge_suite {
             a_bridge_in_read_mode_changes_nothing = only_reads,
             restarts_of_either_side_are_survived = survives_restarts,
             nothing_is_left_behind = cleans_up,
+            services_of_libqi_s_directory_are_shown = stands_before_libqi,
+            only_what_its_role_may_is_shown_by_a_gateway = is_held_by_its_role,
         );
     };
     (@ $world:expr; $($name:ident = $check:ident,)*) => {
@@ -58,7 +60,12 @@ pub mod checks {
     use tokio::time::sleep;
 
     use super::{Command, Keyway, Running, Stdio, World};
-    use crate::{bridge::RosProbe, eventually};
+    use crate::{
+        bridge::RosProbe,
+        eventually,
+        gateway::{Gateway, token_of, user},
+        libqi,
+    };
 
     /// A bus with the probe and something else.
     struct Bus {
@@ -66,6 +73,17 @@ pub mod checks {
         url: String,
         probe: RosProbe,
         host: Session,
+    }
+
+    /// The services of a bus.
+    async fn host(url: &str) -> (RosProbe, Session) {
+        let host = Session::connect(url).await.expect("the directory is there");
+        let probe = RosProbe::default();
+        host.register("Probe", probe.object()).await.expect("the name is free");
+        let mut other = Object::builder();
+        other.method("add", |(a, b): (i32, i32)| a + b);
+        host.register("Other", other).await.expect("the name is free");
+        (probe, host)
     }
 
     impl Bus {
@@ -80,12 +98,7 @@ pub mod checks {
             })
             .await;
             let url = directory.urls().remove(0);
-            let host = Session::connect(&url).await.expect("the directory is there");
-            let probe = RosProbe::default();
-            host.register("Probe", probe.object()).await.expect("the name is free");
-            let mut other = Object::builder();
-            other.method("add", |(a, b): (i32, i32)| a + b);
-            host.register("Other", other).await.expect("the name is free");
+            let (probe, host) = host(&url).await;
             Self { directory, url, probe, host }
         }
 
@@ -219,4 +232,54 @@ pub mod checks {
         until("subscriptions that are left", &0, async || bus.probe.tick.subscribers()).await;
         bus.stop().await;
     }
+
+    /// In front of an untouched robot.
+    pub async fn stands_before_libqi(world: impl World) {
+        let Some(python) = libqi::peer_python() else { return };
+        let robot = libqi::directory(&python, "tcp://127.0.0.1:0");
+        let (_probe, host) = host(&robot.url).await;
+        let mut bridge = start(&world, &robot.url, &["--mode", "write", "--service", "Probe"]);
+        sees(&world, &bridge, &["Probe"]).await;
+        assert_eq!(world.add(&bridge, 2, 3).await, Ok(5));
+        world.set_gain(&bridge, 4.0).await.expect("it may be set");
+        assert_eq!(world.gain(&bridge).await, Ok(4.0));
+        bridge.stop();
+        host.close().await;
+    }
+
+    /// Over TLS, as a user whose role may use some members of one service: a bridge that exposes everything shows no more.
+    pub async fn is_held_by_its_role(world: impl World) {
+        let bus = Bus::start("tcp://127.0.0.1:0").await;
+        let tls = tempfile::tempdir().expect("a folder for certificates");
+        let folder = tls.path().display().to_string();
+        for arguments in [&["cert", "new-ca", "--dir"][..], &["cert", "server", "--host", "127.0.0.1", "--dir"]] {
+            let made = Keyway::run(&[arguments, &[&folder]].concat());
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        }
+        let [ca, cert, key] = ["ca.pem", "server.pem", "server.key"].map(|file| format!("{folder}/{file}"));
+        let listen = ["--listen", "tcps://127.0.0.1:0", "--server-cert", &cert, "--server-key", &key];
+        let gateway = Gateway::start(&bus.url, &[ROLE, &user("bridge", "bridge")].concat(), &listen);
+        let everything = ["--mode", "write", "--service", "*", "--user", "bridge", "--ca", &ca];
+        let token = token_of("bridge");
+        let arguments = [&everything[..], &["--token", &token]].concat();
+        let mut bridge = start(&world, gateway.url(), &arguments);
+        sees(&world, &bridge, &["Probe"]).await;
+        assert_eq!(world.gain(&bridge).await, Ok(2.5));
+        assert_eq!(world.add(&bridge, 2, 3).await, Ok(5));
+        world.set_gain(&bridge, 4.0).await.expect_err("the role may not");
+        assert_eq!(bus.probe.gain.get(), 2.5);
+        bridge.stop();
+        bus.stop().await;
+    }
+
+    /// One service, and of that not everything.
+    const ROLE: &str = r#"
+[[role]]
+name = "bridge"
+
+[[rule]]
+role = "bridge"
+service = "Probe"
+allow = ["add", "read:*", "subscribe:*"]
+"#;
 }
