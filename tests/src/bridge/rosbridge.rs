@@ -84,8 +84,13 @@ impl Clients {
         Some(Self)
     }
 
+    /// Where a bridge, which may serve other worlds too, listens for them.
+    pub fn url(bridge: &Running) -> &str {
+        bridge.urls.iter().find(|url| url.starts_with("ws://")).unwrap_or(&bridge.url)
+    }
+
     async fn call(bridge: &Running, service: &str, args: Value) -> Result<Value, String> {
-        let mut client = Client::connect(&bridge.url).await?;
+        let mut client = Client::connect(Self::url(bridge)).await?;
         client.call(service, args).await.map_err(|error| error.as_str().unwrap_or_default().to_owned())
     }
 }
@@ -110,7 +115,7 @@ impl World for Clients {
     }
 
     async fn gain(&self, bridge: &Running) -> Result<f64, String> {
-        let mut client = Client::connect(&bridge.url).await?;
+        let mut client = Client::connect(Self::url(bridge)).await?;
         client.send(&json!({ "op": "subscribe", "topic": "/qi/Probe/gain", "type": "std_msgs/Float64" })).await;
         client.next().await["msg"]["data"].as_f64().ok_or_else(|| "no number".to_owned())
     }

@@ -13,6 +13,11 @@ impl Tools {
         yarp::World::start().await.map(Self)
     }
 
+    /// The programs, for what only YARP has.
+    pub const fn programs(&self) -> &yarp::World {
+        &self.0
+    }
+
     /// The response of the probe; or what follows `[fail]`, or why there is no response.
     async fn rpc(&self, line: &str) -> Result<String, String> {
         let (output, _) = self.0.run(&["rpc", "/qi/Probe/rpc:i"], &format!("{line}\n")).await;
