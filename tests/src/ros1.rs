@@ -96,7 +96,7 @@ impl RosMaster {
     /// When it does not start.
     pub fn start_tool(&self, tool: &str, arguments: &[&str]) -> tokio::process::Child {
         let mut command = AsyncCommand::from(self.command(&format!("/usr/bin/{tool}")));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         command.spawn().unwrap_or_else(|error| panic!("{tool}: {error}"))
     }
 

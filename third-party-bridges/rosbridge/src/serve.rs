@@ -95,8 +95,8 @@ async fn talk(socket: WebSocketStream<TcpStream>, address: SocketAddr, graph: Ar
     if outbox.dropped() > 0 {
         tracing::info!(%address, dropped = outbox.dropped(), "messages were left out: the client was too slow");
     }
-    // What waits may still go, for a moment.
-    if timeout(GOODBYE, &mut writing).await.is_err() {
+    // What waits may still go, for a moment. A task that has ended must not be asked again.
+    if !writing.is_finished() && timeout(GOODBYE, &mut writing).await.is_err() {
         writing.abort();
     }
 }
