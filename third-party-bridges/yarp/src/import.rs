@@ -1,10 +1,11 @@
 //! YARP ports as services of the bus (spec 7).
 
+mod connected;
 mod publish;
 mod rpc;
 mod subscribe;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use keyway::{Error, Object, Property, Signal, Value};
 use keyway_yarp_wire::{Bottle, BottleError, Item, Vocab};
@@ -146,25 +147,6 @@ fn values(items: &[Item]) -> Vec<Value> {
 /// What every error begins with while the other side is not there.
 fn unavailable(why: &str) -> String {
     format!("yarp peer unavailable: {why}")
-}
-
-/// How long is waited before a port is looked for again, longer each time.
-#[derive(Debug)]
-struct Backoff(Duration);
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_secs(1);
-    const LAST: Duration = Duration::from_secs(10);
-
-    const fn new() -> Self {
-        Self(Self::FIRST)
-    }
-
-    fn next(&mut self) -> Duration {
-        let delay = self.0;
-        self.0 = (delay * 2).min(Self::LAST);
-        delay
-    }
 }
 
 const RPC: &str = "rpc";

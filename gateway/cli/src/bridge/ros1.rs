@@ -113,7 +113,8 @@ pub(crate) async fn gen_msgs(args: &GenMsgsArgs) -> anyhow::Result<()> {
         };
         write().with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    println!("{} files in {}, for {} services", files.len(), args.out.display(), shown.len());
+    let plural = if shown.len() == 1 { "" } else { "s" };
+    println!("{} files in {}, for {} service{plural}", files.len(), args.out.display(), shown.len());
     for skipped in mapping.skipped() {
         eprintln!("not shown: {}.{}: {}", skipped.service, skipped.member, skipped.reason);
     }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use keyway_yarp_wire::{Bottle, Carrier};
 use parking_lot::Mutex;
-use tokio::time::sleep;
 
-use super::{Backoff, PUBLISH, Status, unavailable};
+use super::{PUBLISH, Status, connected::keep_connected, unavailable};
 use crate::{
     port::{Inner, Outputs, Port, Purpose, Way},
     shared::Shared,
@@ -51,21 +50,9 @@ pub(super) async fn run(
         }
     };
     *publisher.port.lock() = Some(port.inner().clone());
-    let mut changes = port.links().changes();
-    let mut backoff = Backoff::new();
-    loop {
-        changes.mark_unchanged();
-        let is_connected = port.links().find(Way::Out, &target).is_some();
-        status.set(PUBLISH, is_connected);
-        if is_connected {
-            backoff = Backoff::new();
-            // It ends with the port, which is ours.
-            let _ = changes.changed().await;
-            continue;
-        }
+    let connect = || async {
         // Why it failed is in the log.
-        if port.inner().add_output(&target, carrier, &target).await.is_err() {
-            sleep(backoff.next()).await;
-        }
-    }
+        let _ = port.inner().add_output(&target, carrier, &target).await;
+    };
+    keep_connected(&port, (Way::Out, &target), (&status, PUBLISH), connect).await;
 }

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Backoff, RPC, Status, unavailable};
+use super::{RPC, Status, connected::Backoff, unavailable};
 use crate::{
     port::{Dialling, dial},
     shared::Shared,

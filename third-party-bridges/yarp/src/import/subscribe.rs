@@ -6,10 +6,10 @@ use keyway_bridge::Peer;
 use keyway_yarp_wire::{Bottle, Carrier, admin};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-use super::{Backoff, Heard, SUBSCRIBE, Status, values};
+use super::{Heard, SUBSCRIBE, Status, connected::keep_connected, values};
 use crate::{
     port::{Data, Dialling, Port, Purpose, Reader, Way, dial},
     shared::Shared,
@@ -46,18 +46,7 @@ pub(super) async fn run(
             return;
         }
     };
-    let mut changes = port.links().changes();
-    let mut backoff = Backoff::new();
-    loop {
-        changes.mark_unchanged();
-        let is_connected = port.links().find(Way::In, &source).is_some();
-        status.set(SUBSCRIBE, is_connected);
-        if is_connected {
-            backoff = Backoff::new();
-            // It ends with the port, which is ours.
-            let _ = changes.changed().await;
-            continue;
-        }
+    let connect = || async {
         // The other looks our port up.
         shared.registrar.settled().await;
         match timeout(PATIENCE, ask(&shared, &source, &name, carrier)).await {
@@ -65,13 +54,8 @@ pub(super) async fn run(
             Ok(Err(error)) => tracing::debug!(port = name, from = source, error, "an imported port is not there"),
             Err(_) => tracing::debug!(port = name, from = source, "an imported port does not answer"),
         }
-        if port.links().find(Way::In, &source).is_none() {
-            tokio::select! {
-                () = sleep(backoff.next()) => {}
-                _ = changes.changed() => {}
-            }
-        }
-    }
+    };
+    keep_connected(&port, (Way::In, &source), (&status, SUBSCRIBE), connect).await;
 }
 
 /// Asks a port to connect to ours, as `yarp connect` does.
