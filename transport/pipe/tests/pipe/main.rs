@@ -8,5 +8,6 @@ mod peer;
 mod quic;
 mod quic_resume;
 mod quic_stage;
+mod resume_stage;
 mod slow_consumers;
 mod tls;
