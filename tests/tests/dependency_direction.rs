@@ -27,11 +27,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keyway-ros-types", &["keyway-value"]),
     ("keyway-yarp-wire", &["keyway-value"]),
     ("keyway-bridge", &["keyway"]),
+    ("keyway-bridge-ros", &["keyway-bridge", "keyway-ros-types"]),
     ("xtask", &[]),
 ];
 
 /// What the fronts of bridges (`keyway-bridge-*`) use.
-const UNDER_FRONTS: &[&str] = &["keyway-bridge", "keyway-ros-types", "keyway-yarp-wire"];
+const UNDER_FRONTS: &[&str] = &["keyway-bridge", "keyway-bridge-ros", "keyway-ros-types", "keyway-yarp-wire"];
 
 /// Crates that do no I/O.
 const SANS_IO: &[&str] = &[
@@ -156,11 +157,11 @@ fn rule(name: &str) -> Option<Box<Rule>> {
         let below = below("keyway-gateway");
         return Some(Box::new(move |used| below.contains(used)));
     }
-    if name.starts_with("keyway-bridge-") {
-        let below: BTreeSet<_> = UNDER_FRONTS.iter().flat_map(|name| below(name)).collect();
-        return Some(Box::new(move |used| below.contains(used)));
-    }
-    let (_, arrows) = ARROWS.iter().find(|(known, _)| *known == name)?;
+    let arrows = match ARROWS.iter().find(|(known, _)| *known == name) {
+        Some((_, arrows)) => *arrows,
+        None if name.starts_with("keyway-bridge-") => UNDER_FRONTS,
+        None => return None,
+    };
     let below: BTreeSet<_> = arrows.iter().flat_map(|arrow| below(arrow)).collect();
     Some(Box::new(move |used| below.contains(used)))
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
+use keyway_bridge_ros::{InForce, registry};
 use keyway_ros_types::{
     MappingOptions, Types,
     rules::{Import, Rule},
@@ -15,13 +16,12 @@ use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
     NAME,
+    configured::Configured,
     exposed::Exposed,
     http,
-    import::Importing,
     node::{Node, Place, serve_connections},
     registrar::{self, Registered},
     rosout::Rosout,
-    rules_in_force,
     xmlrpc::XmlCall,
 };
 
@@ -79,7 +79,8 @@ pub struct Ros1 {
     options: Options,
     node: Arc<Node>,
     registered: Arc<Mutex<Registered>>,
-    tasks: Vec<AbortHandle>,
+    tasks: [AbortHandle; 4],
+    _in_force: InForce,
 }
 
 impl Front for Ros1 {
@@ -98,8 +99,7 @@ impl Front for Ros1 {
             Ok(_) | Err(NetworkError::Resolve { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let registry =
-            crate::definitions::registry(&options.definition_paths).map_err(|why| wrong("definition_paths", why))?;
+        let registry = registry(&options.definition_paths).map_err(|why| wrong("definition_paths", why))?;
         let address: IpAddr = options.advertise_host.parse().map_err(|_| {
             wrong("advertise_host", format!("{:?} is no address such as 127.0.0.1", options.advertise_host))
         })?;
@@ -120,16 +120,8 @@ impl Front for Ros1 {
 
         let mapping =
             MappingOptions { root: options.root.clone(), types: options.types, std_shapes: options.std_shapes };
-        let mut tasks = Vec::new();
-        for rule in options.rules.clone() {
-            tasks
-                .push(rules_in_force::start(&node, &registry, rule).map_err(|error| wrong("rule", error.to_string()))?);
-        }
-        for import in &options.imports {
-            let importing = Importing::start(&node, &registry, import);
-            let importing = importing.map_err(|error| wrong("import", error.to_string()))?;
-            tasks.push(tokio::spawn(importing.run()).abort_handle());
-        }
+        let in_force = InForce::start(&Configured(node.clone()), &registry, &options.rules, &options.imports);
+        let in_force = in_force.map_err(|(what, error)| wrong(what, error.to_string()))?;
         let exposed = Exposed::new(node.clone(), mapping, registry, options.queue, options.events)
             .map_err(|error| wrong("definition_paths", error.to_string()))?;
         let registered = Arc::new(Mutex::new(Registered::default()));
@@ -141,8 +133,8 @@ impl Front for Ros1 {
             tokio::spawn(exposed.run()),
             tokio::spawn(registrar::run(node.clone(), options.root.clone(), registered.clone())),
         ];
-        tasks.extend(serving.iter().map(tokio::task::JoinHandle::abort_handle));
-        Ok(Self { options, node, registered, tasks })
+        let tasks = serving.map(|task| task.abort_handle());
+        Ok(Self { options, node, registered, tasks, _in_force: in_force })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -155,9 +147,8 @@ impl Front for Ros1 {
 
     async fn stop(self) {
         // What is under way of the registrar is given up first: it holds what is registered.
-        if let [.., registrar] = &self.tasks[..] {
-            registrar.abort();
-        }
+        let [.., registrar] = &self.tasks;
+        registrar.abort();
         let mut registered = self.registered.lock().await;
         registrar::leave(&self.node, &self.options.root, &mut registered).await;
     }

@@ -5,26 +5,24 @@
 //! `keyway bridge ros1` runs.
 
 mod client;
-mod definitions;
+mod configured;
 mod events;
 mod exposed;
 mod front;
 mod http;
-mod import;
 mod master;
 mod node;
 mod provided;
 mod publication;
 mod registrar;
 mod rosout;
-mod rules_in_force;
 mod stream;
 mod subscription;
 pub mod tcpros;
 pub mod xmlrpc;
 
-pub use definitions::registry;
 pub use front::{Options, Ros1};
+pub use keyway_bridge_ros::registry;
 pub use keyway_ros_types::{Mapping, MappingOptions, RosVersion, Types, rules};
 
 /// As the command and traces call it.

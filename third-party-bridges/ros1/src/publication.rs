@@ -124,6 +124,11 @@ impl Publication {
         Stamp { seq, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.state.lock().links.is_empty()
+    }
+
     /// The names of those that listen.
     pub(crate) fn callers(&self) -> Vec<String> {
         self.state.lock().links.iter().map(|link| link.caller.clone()).collect()

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use keyway_bridge::{NetworkError, OptIn, keyway::Value};
+use keyway_bridge::{NetworkError, OptIn};
+use keyway_bridge_ros::Sink;
 use keyway_ros_types::{Shape, body};
 use parking_lot::Mutex;
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::AbortHandle, time::sleep};
@@ -27,7 +28,7 @@ pub(crate) struct Subscription {
     /// Connections by the addresses of the publishers.
     links: Mutex<BTreeMap<String, AbortHandle>>,
     connected: Mutex<BTreeSet<String>>,
-    sink: Box<dyn Fn(Value) + Send + Sync>,
+    sinks: Mutex<Vec<Sink>>,
 }
 
 /// What is listened to.
@@ -75,8 +76,14 @@ impl From<std::io::Error> for LinkError {
 }
 
 impl Subscription {
-    pub(crate) fn new(topic: Subscribed, context: Context, sink: impl Fn(Value) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { topic, context, links: Mutex::default(), connected: Mutex::default(), sink: Box::new(sink) })
+    pub(crate) fn new(topic: Subscribed, context: Context, sink: Sink) -> Arc<Self> {
+        let (links, connected) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { topic, context, links, connected, sinks: Mutex::new(vec![sink]) })
+    }
+
+    /// Messages go there, too.
+    pub(crate) fn add(&self, sink: Sink) {
+        self.sinks.lock().push(sink);
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -145,7 +152,7 @@ impl Subscription {
 
     fn take(&self, message: &bytes::Bytes) {
         match body::decode(&self.topic.shape, message) {
-            Ok(value) => (self.sink)(value),
+            Ok(value) => self.sinks.lock().iter().for_each(|sink| sink(value.clone())),
             Err(error) => tracing::warn!(topic = self.topic.name, %error, "a message is not of its type"),
         }
     }

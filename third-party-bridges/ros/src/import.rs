@@ -1,36 +1,29 @@
-//! Topics and services of ROS as a service of the directory (spec 7).
+//! Topics and services of ROS as a service of the directory.
 
 use std::{sync::Arc, time::Duration};
 
 use keyway_bridge::{
     Hosted,
-    keyway::{DynamicProperty, DynamicSignal, Error, Object, Signature, Value, value::convert::convert},
+    keyway::{DynamicProperty, DynamicSignal, Error, Object, ObjectBuilder, Signature, Value, value::convert::convert},
 };
 use keyway_ros_types::{
-    FieldShape, MessageShape, Registry, RegistryError, Shape, body,
+    FieldShape, MessageShape, Registry, RegistryError,
     rules::{Import, Imported},
 };
 
-use crate::{
-    client::Client,
-    node::Node,
-    publication::Publication,
-    rules_in_force::{context, is_header, subscribed},
-    subscription::Subscription,
-};
+use crate::{Output, RosClient, RosNode, RosService, RosTopic, StartError, rules::is_header};
 
 /// An import that is being served.
 pub(crate) struct Importing {
     name: String,
     object: Object,
-    node: Arc<Node>,
 }
 
 impl Importing {
     /// Listens to the topics and makes the members.
-    pub(crate) fn start(node: &Arc<Node>, registry: &Registry, import: &Import) -> Result<Self, RegistryError> {
+    pub(crate) fn start<N: RosNode>(node: &N, registry: &Registry, import: &Import) -> Result<Self, StartError> {
         let mut builder = Object::builder();
-        builder.description(&format!("Imported from ROS 1 by {}", node.name));
+        builder.description(&format!("Imported by the bridge {}", N::FRONT));
         for topic in &import.subscribe {
             subscribe(node, registry, topic, &mut builder)?;
         }
@@ -40,14 +33,14 @@ impl Importing {
         for service in &import.call {
             call(node, registry, service, &mut builder)?;
         }
-        Ok(Self { name: import.service.clone(), object: builder.build(), node: node.clone() })
+        Ok(Self { name: import.service.clone(), object: builder.build() })
     }
 
     /// Registers the service, and keeps it for as long as this runs.
-    pub(crate) async fn run(self) {
-        match self.node.bus.register(&self.name, self.object).await {
+    pub(crate) async fn run<N: RosNode>(self, node: N) {
+        match node.bus().register(&self.name, self.object).await {
             Ok(hosted) => {
-                tracing::info!(service = self.name, "imported from ROS 1");
+                tracing::info!(service = self.name, front = N::FRONT, "imported");
                 kept(&hosted).await;
             }
             Err(error) => tracing::error!(%error, "an import is not registered"),
@@ -59,17 +52,15 @@ async fn kept(_: &Hosted) {
     std::future::pending().await
 }
 
-type Builder = keyway_bridge::keyway::ObjectBuilder;
-
 /// A topic becomes a signal, and a property that has its last message.
-fn subscribe(
-    node: &Arc<Node>,
+fn subscribe<N: RosNode>(
+    node: &N,
     registry: &Registry,
     topic: &Imported,
-    builder: &mut Builder,
-) -> Result<(), RegistryError> {
-    let subscribed = subscribed(registry, &topic.name, &topic.kind)?;
-    let shape = subscribed.shape.clone();
+    builder: &mut ObjectBuilder,
+) -> Result<(), StartError> {
+    let subscribed = RosTopic::new(registry, &topic.name, &topic.kind)?;
+    let shape = subscribed.shape();
     let signal = DynamicSignal::new(Signature::tuple([shape.signature()]));
     builder.signal_dynamic(&topic.member, &signal);
     let last = DynamicProperty::new(shape.signature(), shape.default_value());
@@ -82,37 +73,30 @@ fn subscribe(
             tracing::warn!(topic = name, %error, "a message is not passed on");
         }
     };
-    let subscription = Subscription::new(subscribed, context(node), sink);
-    node.change(|graph| graph.subscriptions.insert(topic.name.clone(), subscription));
-    Ok(())
+    node.subscribe(&subscribed, Box::new(sink))
 }
 
 /// A method publishes on a topic: a parameter for each field, but for the header.
-fn publish(
-    node: &Arc<Node>,
+fn publish<N: RosNode>(
+    node: &N,
     registry: &Registry,
     topic: &Imported,
-    builder: &mut Builder,
-) -> Result<(), RegistryError> {
-    let shape = Arc::new(MessageShape::of_definition(registry, registry.message(&topic.kind)?)?);
-    let publication = Publication::own(registry, &topic.name, &topic.kind, false, node.queue)?;
-    node.change(|graph| graph.publications.insert(topic.name.clone(), publication.clone()));
-    let fields = shape.fields.iter().filter(|field| !is_header(field));
-    let (parameters, names) = signature_of(fields);
+    builder: &mut ObjectBuilder,
+) -> Result<(), StartError> {
+    let published = RosTopic::new(registry, &topic.name, &topic.kind)?;
+    let output = node.publish(&published)?;
+    let shape = published.message;
+    let (parameters, names) = signature_of(shape.fields.iter().filter(|field| !is_header(field)));
     let run = move |arguments: Value| {
-        let published = (|| {
-            let mut arguments = items(arguments).into_iter();
-            let stamp = publication.next_stamp(std::time::SystemTime::now());
-            let values = shape.fields.iter().map(|field| match is_header(field) {
-                true => stamp.header(""),
-                false => arguments.next().unwrap_or_else(|| field.shape.default_value()),
-            });
-            let message = shape.value(values.collect());
-            let body = body::encode(&Shape::Message(shape.clone()), &message);
-            publication.publish(&body.map_err(|error| Error::remote(format!("bad argument {error}")))?);
-            Ok(Value::Void)
-        })();
-        std::future::ready(published)
+        let mut arguments = items(arguments).into_iter();
+        let stamp = output.next_stamp();
+        let values = shape.fields.iter().map(|field| match is_header(field) {
+            true => stamp.header(""),
+            false => arguments.next().unwrap_or_else(|| field.shape.default_value()),
+        });
+        let published = output.publish(shape.value(values.collect()));
+        let published = published.map_err(|error| Error::remote(format!("bad argument {error}")));
+        std::future::ready(published.map(|()| Value::Void))
     };
     builder.method_dynamic(&topic.member, parameters, Signature::void(), run);
     document(builder, &topic.member, &format!("Publishes on {}", topic.name), &names);
@@ -121,13 +105,25 @@ fn publish(
 
 /// A method calls a service: a parameter for each field of the request; the result is nothing, the only field of the response,
 /// or a struct of all.
-fn call(node: &Arc<Node>, registry: &Registry, service: &Imported, builder: &mut Builder) -> Result<(), RegistryError> {
+fn call<N: RosNode>(
+    node: &N,
+    registry: &Registry,
+    service: &Imported,
+    builder: &mut ObjectBuilder,
+) -> Result<(), StartError> {
     let definition = registry.service(&service.kind)?;
     let request = Arc::new(MessageShape::of_definition(registry, &definition.request)?);
     let response = Arc::new(MessageShape::of_definition(registry, &definition.response)?);
-    let limit = service.timeout.unwrap_or_else(|| node.bus.rules().limits.call_timeout);
-    let client = Client::new(node.clone(), &service.name, registry.service_md5(&service.kind)?, limit.max(MIN_LIMIT));
-    let client = Arc::new(client);
+    let limit = service.timeout.unwrap_or_else(|| node.bus().rules().limits.call_timeout).max(MIN_LIMIT);
+    let called = RosService {
+        name: &service.name,
+        kind: &service.kind,
+        request: request.clone(),
+        response: response.clone(),
+        registry,
+        limit,
+    };
+    let client = Arc::new(node.client(&called)?);
     let (parameters, names) = signature_of(request.fields.iter());
     let result = match &response.fields[..] {
         [] => Signature::void(),
@@ -136,15 +132,11 @@ fn call(node: &Arc<Node>, registry: &Registry, service: &Imported, builder: &mut
     };
     let returned = result.clone();
     let run = move |arguments: Value| {
-        let (client, request, response, returned) =
-            (client.clone(), request.clone(), response.clone(), returned.clone());
+        let (client, request, response) = (client.clone(), request.clone(), response.clone());
+        let returned = returned.clone();
         async move {
-            let message = request.value(items(arguments));
-            let body = body::encode(&Shape::Message(request), &message);
-            let body = body.map_err(|error| Error::remote(format!("bad argument {error}")))?;
-            let body = client.call(&body).await.map_err(|error| Error::remote(error.to_string()))?;
-            let answer = body::decode(&Shape::Message(response.clone()), &body);
-            let answer = answer.map_err(|error| Error::remote(format!("cannot decode response: {error}")))?;
+            let answer = client.call(request.value(items(arguments))).await;
+            let answer = answer.map_err(|error| Error::remote(error.to_string()))?;
             let value = match &response.fields[..] {
                 [] => Value::Void,
                 [_] => items(answer).into_iter().next().unwrap_or_default(),
@@ -164,7 +156,7 @@ fn signature_of<'f>(fields: impl Iterator<Item = &'f FieldShape>) -> (Signature,
     (Signature::tuple(types), names)
 }
 
-fn document(builder: &mut Builder, member: &str, description: &str, names: &[String]) {
+fn document(builder: &mut ObjectBuilder, member: &str, description: &str, names: &[String]) {
     let parameters: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     builder.document(member, description, &parameters, "");
 }

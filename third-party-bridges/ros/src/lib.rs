@@ -1,0 +1,16 @@
+//! What the bridges to ROS share, whatever carries the messages: rules (topics that call methods, methods that are polled for
+//! topics) and imports (topics and services of ROS as services of the directory), in force (spec ros.md 7).
+//!
+//! A front implements [`RosNode`]: how it publishes, listens and calls in its world. [`InForce::start`] does the rest, until it is
+//! dropped. Messages are [`Value`](keyway_bridge::keyway::Value)s of the [`Shape`](keyway_ros_types::Shape) of their type here; the front puts
+//! them into bytes or JSON. [`registry`] reads definitions from folders.
+
+mod definitions;
+mod import;
+mod in_force;
+mod node;
+mod rules;
+
+pub use definitions::registry;
+pub use in_force::InForce;
+pub use node::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
