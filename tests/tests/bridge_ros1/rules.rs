@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyway::{Object, Session, value::Value};
 use keyway_bridge::Mode;
-use keyway_bridge_ros1::rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source};
+use keyway_bridge_ros1::rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source, Sources};
 use keyway_tests::eventually;
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -106,11 +106,15 @@ async fn methods_are_polled_for_a_topic() {
         message: "sensor_msgs/JointState".parse().unwrap(),
         rate: 50.0,
         frame_id: "base_link".to_owned(),
-        sources: [
-            ("names".to_owned(), Source::parse("Mover.names(\"Hand\") @once").unwrap()),
-            ("angles".to_owned(), Source::parse("Mover.angles()").unwrap()),
-        ]
-        .into(),
+        sources: Sources::new(
+            [
+                ("names".to_owned(), Source::parse("Mover.names(\"Hand\") @once").unwrap()),
+                ("angles".to_owned(), Source::parse("Mover.angles()").unwrap()),
+            ]
+            .into(),
+        )
+        .unwrap(),
+        finally: None,
         fields: [
             ("name".to_owned(), Expression::parse("names").unwrap()),
             ("position".to_owned(), Expression::parse("angles").unwrap()),

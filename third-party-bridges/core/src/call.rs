@@ -94,6 +94,30 @@ impl Peer {
         self.invoke(service, method, arguments, false).await
     }
 
+    /// Calls a method that returns an object, as [`poll`](Self::poll) does. The object's signals and properties are listened to as
+    /// those of a service; it is given back when the last of who has it drops it.
+    pub async fn object(
+        &self,
+        service: &Service,
+        method: &MetaMethod,
+        arguments: Vec<Value>,
+    ) -> Result<Arc<Service>, CallError> {
+        let call = async |proxy: &Proxy| {
+            let arguments = payload(&fit(method, arguments)?)?;
+            let answer = proxy.call_encoded(ActionId(method.uid), &arguments, &method.return_signature).await?;
+            let mut decoder = Decoder::with(answer.bytes(), answer.layout(), Limits::default(), None);
+            let value = decoder.read_value(answer.signature()).map_err(Error::from)?;
+            let object = match value.unwrap_dynamic() {
+                Value::Object(object) => answer.object(object.reference),
+                _ => None,
+            };
+            let object = object.ok_or_else(|| Error::remote(format!("{} returns no object", method.name)))?;
+            let members = object.metaobject().as_ref().clone();
+            Ok(Arc::new(Service::new(&format!("{}.{}", service.name(), method.name), members, object)))
+        };
+        self.run(service, &method.name, false, call).await
+    }
+
     async fn invoke(
         &self,
         service: &Service,

@@ -57,6 +57,11 @@ impl Service {
         self.members.signals.values().filter(|signal| !self.members.properties.contains_key(&signal.uid))
     }
 
+    /// A signal by its name.
+    pub fn signal(&self, name: &str) -> Result<&MetaSignal, CallError> {
+        self.members.signal_by_name(name).ok_or(CallError::NotExposed)
+    }
+
     /// A method by its name, or by its full name (`add::(ii)`) where several have it.
     pub fn method(&self, name: &str) -> Result<&MetaMethod, CallError> {
         self.members.method_by_name(name).ok_or(CallError::NotExposed)
@@ -70,6 +75,11 @@ impl Service {
     /// Whether its host is there.
     pub fn is_connected(&self) -> bool {
         self.link.borrow().is_some()
+    }
+
+    /// Whether the connection to its host is up. That of a service that [`Bus::named`](crate::Bus::named) gave does not come back.
+    pub fn is_reached(&self) -> bool {
+        self.link.borrow().as_ref().is_some_and(Proxy::is_connected)
     }
 
     /// Listens to a signal or property, by its id. All who listen share one subscription on the bus, which ends with the last.

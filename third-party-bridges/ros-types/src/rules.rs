@@ -2,18 +2,22 @@
 //! services of ROS become services of the directory (spec 7).
 
 mod expression;
+mod sources;
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub use expression::{Expression, ExpressionError, Source};
+pub use expression::{Emitter, EventSource, Expression, ExpressionError, Source};
+pub use sources::Sources;
 
 use crate::TypeName;
 
-/// A topic that calls a method, or a topic of what methods return.
+/// A topic that calls a method, or a topic of what methods return or signals tell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// A topic that calls a method.
     Call(CallRule),
+    /// A topic of what a signal tells.
+    Event(EventRule),
     /// A topic of what methods return.
     Poll(PollRule),
 }
@@ -27,7 +31,7 @@ pub struct CallRule {
     pub message: TypeName,
     /// What is called for each message: fields of it, and literals.
     pub call: Source,
-    /// Calls a second at most; the newest message counts.
+    /// Calls a second at most; the newest message counts. Without it every message calls, one after the other.
     pub max_rate: Option<f64>,
     /// When no message came for so long, `on_timeout` is called once.
     pub timeout: Option<Duration>,
@@ -48,9 +52,28 @@ pub struct PollRule {
     pub rate: f64,
     /// The frame in the header.
     pub frame_id: String,
-    /// What is called, by names of the rule's own; literals only.
-    pub sources: BTreeMap<String, Source>,
-    /// Which source, or part of one, each field has.
+    /// What is called.
+    pub sources: Sources,
+    /// What is called when nobody listens any more, with what sources returned: it gives back what they took.
+    pub finally: Option<Source>,
+    /// Which source, or part of one, each field has, by its path (`linear.x`).
+    pub fields: BTreeMap<String, Expression>,
+    /// Whether messages may be lost on the way, as those of sensors may.
+    pub is_sensor: bool,
+}
+
+/// A topic of what a signal tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRule {
+    /// The topic.
+    pub topic: String,
+    /// Its type.
+    pub message: TypeName,
+    /// The signal.
+    pub signal: EventSource,
+    /// The frame in the header.
+    pub frame_id: String,
+    /// Which argument of the signal (`args[0]`), or part of one, each field has, by its path.
     pub fields: BTreeMap<String, Expression>,
     /// Whether messages may be lost on the way, as those of sensors may.
     pub is_sensor: bool,

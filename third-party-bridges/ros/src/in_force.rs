@@ -1,16 +1,20 @@
 //! Rules and imports, from their start to their end.
 
+use std::time::Duration;
+
 use keyway_ros_types::{
     Registry,
     rules::{Import, Rule},
 };
-use tokio::task::AbortHandle;
 
-use crate::{RosNode, StartError, import::Importing, rules};
+use crate::{RosNode, StartError, ending::Tasks, import::Importing, rules};
 
 /// Rules and imports in force. They end when this is dropped.
-#[derive(Debug, Default)]
-pub struct InForce(Vec<AbortHandle>);
+#[derive(Debug)]
+pub struct InForce {
+    rules: Tasks,
+    _imports: Tasks,
+}
 
 impl InForce {
     /// Puts them in force. The error begins with what could not be, `rule` or `import`.
@@ -20,20 +24,22 @@ impl InForce {
         rules: &[Rule],
         imports: &[Import],
     ) -> Result<Self, (&'static str, StartError)> {
-        let mut tasks = Self::default();
+        let mut running = Tasks::new();
         for rule in rules {
-            tasks.0.extend(rules::start(node, registry, rule).map_err(|error| ("rule", error))?);
+            rules::start(node, registry, rule, &mut running).map_err(|error| ("rule", error))?;
         }
+        let mut importing = Tasks::new();
         for import in imports {
-            let importing = Importing::start(node, registry, import).map_err(|error| ("import", error))?;
-            tasks.0.push(tokio::spawn(importing.run(node.clone())).abort_handle());
+            let import = Importing::start(node, registry, import).map_err(|error| ("import", error))?;
+            importing.spawn(import.run(node.clone()));
         }
-        Ok(tasks)
+        Ok(Self { rules: running, _imports: importing })
+    }
+
+    /// Ends them in order: what moves is stopped, and what was taken is given back. Takes a second at most.
+    pub async fn stop(mut self) {
+        self.rules.end(LONGEST_END).await;
     }
 }
 
-impl Drop for InForce {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
-}
+const LONGEST_END: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@
 //! them into bytes or JSON. [`registry`] reads definitions from folders.
 
 mod definitions;
+mod ending;
 mod import;
 mod in_force;
 mod node;

@@ -80,7 +80,7 @@ pub struct Ros1 {
     node: Arc<Node>,
     registered: Arc<Mutex<Registered>>,
     tasks: [AbortHandle; 4],
-    _in_force: InForce,
+    in_force: Option<InForce>,
 }
 
 impl Front for Ros1 {
@@ -134,7 +134,7 @@ impl Front for Ros1 {
             tokio::spawn(registrar::run(node.clone(), options.root.clone(), registered.clone())),
         ];
         let tasks = serving.map(|task| task.abort_handle());
-        Ok(Self { options, node, registered, tasks, _in_force: in_force })
+        Ok(Self { options, node, registered, tasks, in_force: Some(in_force) })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -145,12 +145,20 @@ impl Front for Ros1 {
         options == self.options
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         // What is under way of the registrar is given up first: it holds what is registered.
         let [.., registrar] = &self.tasks;
         registrar.abort();
-        let mut registered = self.registered.lock().await;
-        registrar::leave(&self.node, &self.options.root, &mut registered).await;
+        let rules = async {
+            if let Some(in_force) = self.in_force.take() {
+                in_force.stop().await;
+            }
+        };
+        let goodbye = async {
+            let mut registered = self.registered.lock().await;
+            registrar::leave(&self.node, &self.options.root, &mut registered).await;
+        };
+        tokio::join!(rules, goodbye);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Rules and imports of the bridges to ROS, as the configuration writes them.
 
 use anyhow::{Context, bail};
-use keyway_bridge_ros1::rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source};
+use keyway_bridge_ros1::rules::{
+    CallRule, EventRule, EventSource, Expression, Import, Imported, PollRule, Rule, Source, Sources,
+};
 use keyway_config::{Bridges, RosFront, RosImport, RosRule};
 
 /// Those of one front.
@@ -41,18 +43,22 @@ fn rule(rule: &RosRule) -> anyhow::Result<Rule> {
             }))
         }
         (None, Some(topic)) => {
+            let fields = rule.fields.iter().map(|(name, text)| Ok((name.clone(), Expression::parse(text)?)));
+            let (topic, fields) = (topic.clone(), fields.collect::<anyhow::Result<_>>()?);
+            let (frame_id, is_sensor) = (rule.frame_id.clone().unwrap_or_default(), rule.sensor);
+            if let Some(signal) = &rule.signal {
+                if !rule.sources.is_empty() || rule.rate.is_some() || rule.finally.is_some() {
+                    bail!("a rule with `signal` polls nothing: `rate`, `sources` and `finally` belong to another one");
+                }
+                let signal = EventSource::parse(signal)?;
+                return Ok(Rule::Event(EventRule { topic, message, signal, frame_id, fields, is_sensor }));
+            }
             let rate = rule.rate.filter(|rate| is_rate(*rate)).context("`rate` is 0.001 to 1000 messages a second")?;
             let sources = rule.sources.iter().map(|(name, text)| Ok((name.clone(), Source::parse(text)?)));
-            let fields = rule.fields.iter().map(|(name, text)| Ok((name.clone(), Expression::parse(text)?)));
-            Ok(Rule::Poll(PollRule {
-                topic: topic.clone(),
-                message,
-                rate,
-                frame_id: rule.frame_id.clone().unwrap_or_default(),
-                sources: sources.collect::<anyhow::Result<_>>()?,
-                fields: fields.collect::<anyhow::Result<_>>()?,
-                is_sensor: rule.sensor,
-            }))
+            let sources = Sources::new(sources.collect::<anyhow::Result<_>>()?)?;
+            let finally = rule.finally.as_deref().map(Source::parse).transpose()?;
+            finally.iter().try_for_each(|finally| sources.check(finally))?;
+            Ok(Rule::Poll(PollRule { topic, message, rate, frame_id, sources, finally, fields, is_sensor }))
         }
         _ => bail!("a rule has either `subscribe` or `publish`"),
     }

@@ -2,7 +2,7 @@
 
 use keyway_value::Value;
 
-/// A field such as `linear.x`, `-data[0]`, or a literal such as `"Body"`, `1.5`, `true`.
+/// A field such as `linear.x`, `-data[0]`, or a literal such as `"Body"`, `1.5`, `true`, `nan`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
     /// Always the same.
@@ -38,6 +38,24 @@ pub struct Source {
     pub is_once: bool,
 }
 
+/// A signal of a service, or of an object that a method returns: `ALMemory.subscriber("FrontTactilTouched").signal`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventSource {
+    /// The service, or the method that returns the object; its arguments are literals.
+    pub emitter: Emitter,
+    /// The signal.
+    pub signal: String,
+}
+
+/// What emits a signal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Emitter {
+    /// A service.
+    Service(String),
+    /// An object that a method returns.
+    Returned(Source),
+}
+
 /// A text that is no expression, or an expression that a value has no part for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -48,6 +66,12 @@ pub enum ExpressionError {
     /// It is no method with arguments.
     #[error("{0:?} is no method; write Service.method, or Service.method(\"argument\", 1.5) @once")]
     Source(String),
+    /// It is no signal of a service.
+    #[error("{0:?} is no signal; write Service.signal, or Service.method(\"argument\").signal for one of an object")]
+    Signal(String),
+    /// A source uses another one that is not there, or that uses it itself.
+    #[error("{0:?} is not among the sources that are called before")]
+    NoSuchSource(String),
     /// There is no such part.
     #[error("there is no {0}")]
     NoSuchPart(String),
@@ -64,6 +88,7 @@ impl Expression {
         match trimmed {
             "true" => return Ok(Self::Literal(true.into())),
             "false" => return Ok(Self::Literal(false.into())),
+            "nan" => return Ok(Self::Literal(f64::NAN.into())),
             _ => {}
         }
         if trimmed.starts_with('"') {
@@ -79,6 +104,17 @@ impl Expression {
         }
         let steps = steps(rest).ok_or_else(error)?;
         Ok(Self::Path { is_negative, steps })
+    }
+
+    /// The name that its path begins with.
+    fn root(&self) -> Option<&str> {
+        match self {
+            Self::Path { steps, .. } => match steps.first() {
+                Some(Step::Field(name)) => Some(name),
+                _ => None,
+            },
+            Self::Literal(_) => None,
+        }
     }
 
     /// What it is of a value.
@@ -127,9 +163,34 @@ impl Source {
         Ok(Self { is_once, ..Self::new(name, arguments)? })
     }
 
+    /// The names of what its arguments are parts of.
+    pub(super) fn uses(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().filter_map(Expression::root)
+    }
+
     /// The arguments, with parts of a value.
     pub fn evaluate(&self, root: &Value) -> Result<Vec<Value>, ExpressionError> {
         self.arguments.iter().map(|argument| argument.evaluate(root)).collect()
+    }
+}
+
+impl EventSource {
+    /// Reads one.
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+        let error = || ExpressionError::Signal(text.to_owned());
+        let (emitter, signal) = text.trim().rsplit_once('.').ok_or_else(error)?;
+        if emitter.is_empty() || signal.is_empty() || signal.contains(['(', ')', '"']) {
+            return Err(error());
+        }
+        let emitter = match emitter.ends_with(')') {
+            true => Emitter::Returned(Source::parse(emitter)?),
+            false if emitter.contains(['(', '"']) => return Err(error()),
+            false => Emitter::Service(emitter.to_owned()),
+        };
+        if matches!(&emitter, Emitter::Returned(source) if source.uses().next().is_some()) {
+            return Err(error());
+        }
+        Ok(Self { emitter, signal: signal.to_owned() })
     }
 }
 
@@ -217,6 +278,10 @@ mod tests {
         crate::body::decode(&shape, &bytes.into()).unwrap()
     }
 
+    fn literal(text: &str) -> Expression {
+        Expression::Literal(text.into())
+    }
+
     fn of(text: &str, root: &Value) -> Result<String, ExpressionError> {
         Expression::parse(text)?.evaluate(root).map(|value| value.to_string())
     }
@@ -263,6 +328,16 @@ mod tests {
         assert_eq!((source.service.as_str(), source.method.as_str(), source.is_once), ("ALMotion", "getAngles", true));
         let arguments = source.evaluate(&Value::Void).unwrap();
         assert_eq!(arguments, ["Body, all".into(), true.into()]);
+        let touched = EventSource::parse("ALMemory.subscriber(\"Front.Touched\").signal").unwrap();
+        assert_eq!(touched.signal, "signal");
+        assert!(
+            matches!(touched.emitter, Emitter::Returned(source) if source.arguments == ["Front.Touched"].map(literal))
+        );
+        let changed = EventSource::parse("ALTextToSpeech.languageChanged").unwrap();
+        assert_eq!(changed.emitter, Emitter::Service("ALTextToSpeech".into()));
+        for text in ["", "signal", "A.b(x).signal", "A.b(\"x\")", "A.b(1.signal"] {
+            assert!(EventSource::parse(text).is_err(), "{text:?}");
+        }
         let source = Source::parse("my.Service.status").unwrap();
         assert_eq!((source.service.as_str(), source.arguments.len(), source.is_once), ("my.Service", 0, false));
         assert_eq!(Source::parse("A.b()").unwrap().arguments, []);

@@ -8,63 +8,101 @@ use keyway_bridge::{
 };
 use keyway_ros_types::{Registry, rules::CallRule};
 use tokio::{
-    sync::watch,
-    task::AbortHandle,
+    sync::broadcast::{
+        self,
+        error::{RecvError, TryRecvError},
+    },
     time::{Instant, sleep_until, timeout},
 };
 
 use super::caller::Caller;
-use crate::{RosNode, RosTopic, StartError};
+use crate::{
+    RosNode, RosTopic, StartError,
+    ending::{Ending, Tasks},
+};
 
 pub(super) fn start<N: RosNode>(
     node: &N,
     registry: &Registry,
     rule: &CallRule,
-) -> Result<Option<AbortHandle>, StartError> {
+    tasks: &mut Tasks,
+) -> Result<(), StartError> {
     let topic = RosTopic::new(registry, &rule.topic, &rule.message)?;
     if node.bus().rules().mode == Mode::Read {
         node.warn(&format!("the rule of {} calls a method, and is not in force in read mode", rule.topic));
-        return Ok(None);
+        return Ok(());
     }
-    // Overflow rule: the newest message is kept.
-    let (newest, messages) = watch::channel(Value::Void);
+    // Overflow rule: the oldest messages go. Of a rule with a rate, only the newest counts.
+    let (sender, messages) = broadcast::channel(if rule.max_rate.is_some() { 1 } else { QUEUE });
     let sink = move |value| {
-        newest.send_replace(value);
+        // It is the rule that has ended, if nobody listens.
+        let _ = sender.send(value);
     };
     node.subscribe(&topic, Box::new(sink))?;
-    let caller = Caller::new(node, &rule.topic);
-    Ok(Some(tokio::spawn(call_newest(caller, rule.clone(), messages)).abort_handle()))
+    let calling = Calling { caller: Caller::new(node, &rule.topic), rule: rule.clone(), is_moving: false };
+    tasks.spawn(calling.run(messages, tasks.ending()));
+    Ok(())
 }
 
-async fn call_newest<N: RosNode>(mut caller: Caller<N>, rule: CallRule, mut messages: watch::Receiver<Value>) {
-    let pause = rule.max_rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
-    let mut next = Instant::now();
-    let mut is_moving = false;
-    loop {
-        let message = match rule.timeout.filter(|_| is_moving) {
-            Some(limit) => timeout(limit, messages.changed()).await,
-            None => Ok(messages.changed().await),
-        };
-        match message {
-            Ok(Ok(())) => {}
-            // The subscription is gone.
-            Ok(Err(_)) => return,
-            Err(_) => {
-                is_moving = false;
-                if let Some(stop) = &rule.on_timeout {
-                    let done = caller.call(stop, &Value::Void).await;
-                    caller.told(&rule.topic, done.err());
-                }
-                continue;
-            }
+struct Calling<N> {
+    caller: Caller<N>,
+    rule: CallRule,
+    /// Whether there was a message, and no silence behind it.
+    is_moving: bool,
+}
+
+impl<N: RosNode> Calling<N> {
+    async fn run(mut self, mut messages: broadcast::Receiver<Value>, mut ending: Ending) {
+        tokio::select! {
+            () = self.follow(&mut messages) => {}
+            () = ending.told() => {}
         }
-        sleep_until(next).await;
-        next = Instant::now().max(next + pause);
-        let message = messages.borrow_and_update().clone();
-        let message = if rule.float_seconds { float_seconds(message) } else { message };
-        is_moving = true;
-        let done = caller.call(&rule.call, &message).await;
-        caller.told(&rule.topic, done.err());
+        // Nobody will be there to tell that it is silent.
+        if self.is_moving {
+            self.stop().await;
+        }
+    }
+
+    async fn follow(&mut self, messages: &mut broadcast::Receiver<Value>) {
+        let pause = self.rule.max_rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        let mut next = Instant::now();
+        loop {
+            let silence = self.rule.timeout.filter(|_| self.is_moving);
+            let received = match silence {
+                Some(limit) => timeout(limit, messages.recv()).await,
+                None => Ok(messages.recv().await),
+            };
+            let mut message = match received {
+                Ok(Ok(message)) => message,
+                Ok(Err(RecvError::Lagged(_))) => continue,
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => {
+                    self.stop().await;
+                    continue;
+                }
+            };
+            sleep_until(next).await;
+            next = Instant::now().max(next + pause);
+            while self.rule.max_rate.is_some() {
+                match messages.try_recv() {
+                    Ok(newer) => message = newer,
+                    Err(TryRecvError::Lagged(_)) => {}
+                    Err(TryRecvError::Closed | TryRecvError::Empty) => break,
+                }
+            }
+            let message = if self.rule.float_seconds { float_seconds(message) } else { message };
+            self.is_moving = true;
+            let done = self.caller.call(&self.rule.call, &message).await;
+            self.caller.told(&self.rule.topic, done.err());
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.is_moving = false;
+        if let Some(stop) = &self.rule.on_timeout {
+            let done = self.caller.call(stop, &Value::Void).await;
+            self.caller.told(&self.rule.topic, done.err());
+        }
     }
 }
 
@@ -92,3 +130,6 @@ fn float_seconds(value: Value) -> Value {
         other => other,
     }
 }
+
+/// Messages that wait for a rule without a rate.
+const QUEUE: usize = 16;

@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use keyway_bridge::{
     CallError, Peer, Service,
-    keyway::{Signature, Value, value::convert::resolve_overload},
+    keyway::{
+        Value,
+        value::{MetaMethod, convert::resolve_overload},
+    },
 };
-use keyway_ros_types::rules::{ExpressionError, PollRule, Source};
+use keyway_ros_types::rules::{Emitter, ExpressionError, Source};
 
 use crate::RosNode;
 
@@ -37,11 +40,38 @@ impl<N: RosNode> Caller<N> {
 
     /// Calls a method that may change something, with parts of a value.
     pub(super) async fn call(&mut self, source: &Source, root: &Value) -> Result<Value, RuleError> {
-        let arguments = source.evaluate(root)?;
-        self.invoke(source, arguments, true).await
+        self.invoke(source, root, async |peer, service, method, arguments| peer.call(service, method, arguments).await)
+            .await
     }
 
-    async fn invoke(&mut self, source: &Source, arguments: Vec<Value>, is_write: bool) -> Result<Value, RuleError> {
+    /// Calls a method that only tells something.
+    pub(super) async fn poll(&mut self, source: &Source, root: &Value) -> Result<Value, RuleError> {
+        self.invoke(source, root, async |peer, service, method, arguments| peer.poll(service, method, arguments).await)
+            .await
+    }
+
+    /// Who emits a signal.
+    pub(super) async fn emitter(&mut self, emitter: &Emitter) -> Result<Arc<Service>, RuleError> {
+        match emitter {
+            // As it is now: it may be another one than before.
+            Emitter::Service(name) => Ok(self.node.bus().named(name).await?),
+            Emitter::Returned(source) => {
+                self.services.remove(&source.service);
+                let object = async |peer: &Peer, service: &Service, method: &MetaMethod, arguments| {
+                    peer.object(service, method, arguments).await
+                };
+                self.invoke(source, &Value::Void, object).await
+            }
+        }
+    }
+
+    async fn invoke<T>(
+        &mut self,
+        source: &Source,
+        root: &Value,
+        call: impl AsyncFnOnce(&Peer, &Service, &MetaMethod, Vec<Value>) -> Result<T, CallError>,
+    ) -> Result<T, RuleError> {
+        let arguments = source.evaluate(root)?;
         let service = match self.services.get(&source.service) {
             Some(service) => service.clone(),
             None => {
@@ -52,39 +82,12 @@ impl<N: RosNode> Caller<N> {
         };
         let method = resolve_overload(service.members(), &source.method, &arguments);
         let method = method.map_err(|error| RuleError::Message(error.to_string()))?;
-        let result = match is_write {
-            true => self.peer.call(&service, method, arguments).await,
-            false => self.peer.poll(&service, method, arguments).await,
-        };
+        let result = call(&self.peer, &service, method, arguments).await;
         if let Err(CallError::Gone(_)) = &result {
             // It may be another one next time.
             self.services.remove(&source.service);
         }
         Ok(result?)
-    }
-
-    /// What the sources return, by their names.
-    pub(super) async fn values(
-        &mut self,
-        rule: &PollRule,
-        kept: &mut BTreeMap<String, Value>,
-    ) -> Result<Value, RuleError> {
-        let mut values = Vec::with_capacity(rule.sources.len());
-        for (name, source) in &rule.sources {
-            let value = match kept.get(name) {
-                Some(value) => value.clone(),
-                None => {
-                    let arguments = source.evaluate(&Value::Void)?;
-                    let value = self.invoke(source, arguments, false).await?;
-                    if source.is_once {
-                        kept.insert(name.clone(), value.clone());
-                    }
-                    value
-                }
-            };
-            values.push((Value::from(name.as_str()), value.into_dynamic()));
-        }
-        Ok(Value::map(Signature::string(), Signature::dynamic(), values))
     }
 
     /// The first failure of several is told.

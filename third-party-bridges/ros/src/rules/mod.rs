@@ -1,19 +1,26 @@
-//! Rules: topics that call methods, and methods that are polled for topics.
+//! Rules: topics that call methods, and topics of what methods return or signals tell.
 
 mod call;
 mod caller;
+mod event;
+mod message;
 mod poll;
 
 use keyway_ros_types::{FieldShape, Registry, Shape, rules::Rule};
-use tokio::task::AbortHandle;
 
-use crate::{RosNode, StartError};
+use crate::{RosNode, StartError, ending::Tasks};
 
-/// Puts a rule in force; what is returned ends it. A rule that may do nothing has nothing to end.
-pub(crate) fn start<N: RosNode>(node: &N, registry: &Registry, rule: &Rule) -> Result<Option<AbortHandle>, StartError> {
+/// Puts a rule in force.
+pub(crate) fn start<N: RosNode>(
+    node: &N,
+    registry: &Registry,
+    rule: &Rule,
+    tasks: &mut Tasks,
+) -> Result<(), StartError> {
     match rule {
-        Rule::Call(rule) => call::start(node, registry, rule),
-        Rule::Poll(rule) => poll::start(node, registry, rule).map(Some),
+        Rule::Call(rule) => call::start(node, registry, rule, tasks),
+        Rule::Event(rule) => event::start(node, registry, rule, tasks),
+        Rule::Poll(rule) => poll::start(node, registry, rule, tasks),
     }
 }
 

@@ -121,7 +121,7 @@ pub enum RosFront {
     Rosbridge,
 }
 
-/// A topic that calls a method, or a topic of what methods return.
+/// A topic that calls a method, or a topic of what methods return or a signal tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RosRule {
@@ -139,10 +139,11 @@ pub struct RosRule {
     /// The method that is called for each message: `"ALMotion.move"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
-    /// Its arguments: fields (`"linear.x"`, `"-data[0]"`) and literals (`"\"Body\""`, `"1.5"`, `"true"`).
+    /// Its arguments: fields (`"linear.x"`, `"-data[0]"`) and literals (`"\"Body\""`, `"1.5"`, `"true"`, `"nan"`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
-    /// Calls a second at most; the newest message counts.
+    /// Calls a second at most; the newest message counts. Without it each message calls, in order; of more than 16 that wait, the
+    /// oldest go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rate: Option<f64>,
     /// When no message came for so long, `on_timeout` is called once.
@@ -158,10 +159,18 @@ pub struct RosRule {
     /// The frame of what is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_id: Option<String>,
-    /// What is polled, by names of its own: `"ALMotion.getAngles(\"Body\", true)"`; with `@once` behind it, only once.
+    /// What is polled, by names of its own: `"ALMotion.getAngles(\"Body\", true)"`; with `@once` behind it, only once. Arguments are
+    /// literals, and other sources or parts of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
-    /// Which source, or part of one, each field of the message has.
+    /// What is called when nobody listens any more: it gives back what a source with `@once` has taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finally: Option<String>,
+    /// The signal that is published, in place of what is polled: `"ALTextToSpeech.languageTTS"`, or one of an object that a method
+    /// returns, `"ALMemory.subscriber(\"FrontTactilTouched\").signal"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Which source, or part of one, each field of the message has (`"linear.x"`); of a signal, which argument (`"args[0]"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Whether messages may be lost on the way, as those of sensors may (ROS 2).
