@@ -7,6 +7,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod libqi;
 pub mod namespace;
+pub mod nao;
 pub mod process;
 pub mod raw;
 pub mod ros1;

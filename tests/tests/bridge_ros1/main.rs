@@ -4,6 +4,7 @@ mod calls;
 mod command;
 mod lifecycle;
 mod names;
+mod nao;
 mod rules;
 mod topics;
 mod world;
