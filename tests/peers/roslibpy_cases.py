@@ -100,6 +100,51 @@ def topics():
     return heard
 
 
-print(json.dumps({"rosapi": rosapi, "calls": calls, "serves": serves, "topics": topics}[sys.argv[1]](), default=dict), flush=True)
+def lab():
+    """Serves a switch, prints the answers that it hears, and says what its input says."""
+    ros = connect()
+
+    def switch(request, response):
+        response["success"], response["message"] = True, "on"
+        return request["data"]
+
+    roslibpy.Service(ros, "/switch", "std_srvs/SetBool").advertise(switch)
+    roslibpy.Topic(ros, "/answers", "lab_msgs/Word").subscribe(lambda word: print(json.dumps(word), flush=True))
+    chatter = roslibpy.Topic(ros, "/chatter", "lab_msgs/Word")
+    chatter.advertise()
+    for line in sys.stdin:
+        chatter.publish(roslibpy.Message({"text": line.strip(), "weight": 0.5}))
+
+
+def nao():
+    """Drives and hears a robot by its profile."""
+    ros = connect()
+
+    def first(topic, kind):
+        heard, seen = [], threading.Event()
+        listener = roslibpy.Topic(ros, topic, kind)
+        listener.subscribe(lambda message: (heard.append(message), seen.set()))
+        seen.wait(30)
+        listener.unsubscribe()
+        return heard[0]
+
+    joints = first("/joint_states", "sensor_msgs/JointState")
+    image = first("/camera/front/image_raw", "sensor_msgs/Image")
+    battery = first("/battery", "sensor_msgs/BatteryState")
+    roslibpy.Topic(ros, "/speech", "std_msgs/String").publish(roslibpy.Message({"data": "hello"}))
+    drive = roslibpy.Topic(ros, "/cmd_vel", "geometry_msgs/Twist")
+    drive.advertise()
+    for _ in range(10):
+        drive.publish(roslibpy.Message({"linear": {"x": 0.5, "y": 0.0, "z": 0.0}, "angular": {"x": 0.0, "y": 0.0, "z": 0.0}}))
+        time.sleep(0.05)
+    return {
+        "joints": joints,
+        "image": [image["width"], image["height"], image["encoding"], len(image["data"])],
+        "battery": [battery["percentage"], battery["voltage"]],
+    }
+
+
+CASES = {"rosapi": rosapi, "calls": calls, "serves": serves, "topics": topics, "lab": lab, "nao": nao}
+print(json.dumps(CASES[sys.argv[1]](), default=dict), flush=True)
 # Its reactor's threads would hold up the end.
 os._exit(0)

@@ -12,7 +12,7 @@ use tokio::{
 use crate::stage::{Stage, peer};
 
 /// The script with the cases.
-fn roslibpy() -> Option<Command> {
+pub(crate) fn roslibpy() -> Option<Command> {
     let mut command = Command::new(peer("KEYWAY_PEER_ROSLIBPY")?);
     command.arg(script("roslibpy_cases.py"));
     Some(command)

@@ -2,6 +2,7 @@
 
 mod cases_python;
 mod cases_roslib;
+mod configured;
 mod protocol;
 mod stage;
 

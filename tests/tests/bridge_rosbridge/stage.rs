@@ -14,6 +14,8 @@ pub(crate) struct Stage {
     pub(crate) probe: RosProbe,
     pub(crate) url: String,
     pub(crate) bridge: Rosbridge,
+    /// Where the probe is.
+    pub(crate) directory: String,
     _host: Session,
     _directory: Directory,
     _bus: Bus,
@@ -26,6 +28,9 @@ pub(crate) fn options() -> Options {
         flavour: Flavour::Ros1,
         png: false,
         mapping: MappingOptions::default(),
+        definition_paths: Vec::new(),
+        rules: Vec::new(),
+        imports: Vec::new(),
     }
 }
 
@@ -45,7 +50,15 @@ impl Stage {
         eventually("the probe", bus.settled()).await;
         let bridge = Rosbridge::start(&opt_in, &bus, options).await.unwrap();
         let url = bridge.listening().remove(0);
-        Self { probe, url, bridge, _host: host, _directory: directory, _bus: bus }
+        Self {
+            probe,
+            url,
+            bridge,
+            directory: directory.urls().remove(0),
+            _host: host,
+            _directory: directory,
+            _bus: bus,
+        }
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -54,14 +67,18 @@ impl Stage {
 
     /// Runs a case of a script of `tests/peers`, and gives what it prints; `None` where the real client is not installed.
     pub(crate) async fn run(&self, program: Option<&mut Command>, case: &str) -> Option<Value> {
-        let address = self.url.trim_start_matches("ws://");
-        let command = program?.arg(case).arg(address).kill_on_drop(true);
-        let output = eventually(case, command.output()).await.unwrap();
-        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{case}: {said}{errors}");
-        let line = said.lines().last().unwrap_or_default();
-        Some(serde_json::from_str(line).unwrap_or_else(|error| panic!("{case}: {error}: {said}{errors}")))
+        run(&self.url, program, case).await
     }
+}
+
+/// Runs a case of a script against the bridge at `url`.
+pub(crate) async fn run(url: &str, program: Option<&mut Command>, case: &str) -> Option<Value> {
+    let command = program?.arg(case).arg(url.trim_start_matches("ws://")).kill_on_drop(true);
+    let output = eventually(case, command.output()).await.unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{case}: {said}{errors}");
+    let line = said.lines().last().unwrap_or_default();
+    Some(serde_json::from_str(line).unwrap_or_else(|error| panic!("{case}: {error}: {said}{errors}")))
 }
 
 /// What runs a client: the program in an environment variable, which `cargo xtask test` sets. Missing, it fails the run under

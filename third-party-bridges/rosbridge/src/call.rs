@@ -65,7 +65,7 @@ pub(crate) async fn call(
             return generic_call(graph, &mapping, peer, generic, &args).await.map_err(Json::from);
         }
         match graph.server(&name) {
-            Some(asks) => {
+            Some((asks, _)) => {
                 let (answer, answered) = oneshot::channel();
                 let asked = Asked { service: name.clone(), args: object(args), answer };
                 asks.try_send(asked).map_err(|_| text(CallError::Busy))?;

@@ -1,15 +1,19 @@
 //! The front.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
-use keyway_ros_types::MappingOptions;
+use keyway_bridge_ros::{InForce, registry};
+use keyway_ros_types::{
+    MappingOptions,
+    rules::{Import, Rule},
+};
 use tokio::task::JoinHandle;
 
-use crate::{graph::Graph, message::Flavour, serve};
+use crate::{NAME, configured::Configured, graph::Graph, message::Flavour, serve};
 
 /// What can be set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Where clients connect, `host:port`; port 0 takes a free one.
     pub listen: String,
@@ -21,6 +25,12 @@ pub struct Options {
     pub png: bool,
     /// How services become topics and services of ROS.
     pub mapping: MappingOptions,
+    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
+    pub definition_paths: Vec<PathBuf>,
+    /// Topics that call methods, and topics of what methods return or signals tell.
+    pub rules: Vec<Rule>,
+    /// Topics and services of clients as services of the directory.
+    pub imports: Vec<Import>,
 }
 
 /// The bridge to clients of rosbridge, serving.
@@ -29,20 +39,26 @@ pub struct Rosbridge {
     address: SocketAddr,
     graph: Arc<Graph>,
     accepting: JoinHandle<()>,
+    in_force: InForce,
 }
 
 impl Front for Rosbridge {
-    const NAME: &'static str = "rosbridge";
+    const NAME: &'static str = NAME;
 
     type Options = Options;
 
     async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
+        let wrong_option = |what: &str, why: String| FrontError::Option(format!("{what}: {why}"));
+        let registry = registry(&options.definition_paths).map_err(|why| wrong_option("definition_paths", why))?;
         let listener = opt_in.listen(&options.listen).await?;
         let wrong = |source| NetworkError::Listen { address: options.listen.clone(), source };
         let address = listener.local_addr().map_err(wrong)?;
-        let graph = Graph::start(bus, options);
+        let (rules, imports) = (options.rules.clone(), options.imports.clone());
+        let graph = Graph::start(bus, options, registry.clone());
+        let in_force = InForce::start(&Configured(graph.clone()), &registry, &rules, &imports);
+        let in_force = in_force.map_err(|(what, error)| wrong_option(what, error.to_string()))?;
         let accepting = tokio::spawn(serve::accept(listener, graph.clone()));
-        Ok(Self { address, graph, accepting })
+        Ok(Self { address, graph, accepting, in_force })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -51,13 +67,15 @@ impl Front for Rosbridge {
 
     fn reload(&self, options: Options) -> bool {
         let old = self.graph.options.load_full();
-        let is_all = old.listen == options.listen && old.mapping == options.mapping;
-        let (listen, mapping) = (old.listen.clone(), old.mapping.clone());
-        self.graph.options.store(Arc::new(Options { listen, mapping, ..options }));
+        let Options { allowed_origins, flavour, png, .. } = options.clone();
+        let taken_over = Options { allowed_origins, flavour, png, ..old.as_ref().clone() };
+        let is_all = taken_over == options;
+        self.graph.options.store(Arc::new(taken_over));
         is_all
     }
 
     async fn stop(self) {
+        self.in_force.stop().await;
         self.accepting.abort();
         // Its clients end with it.
         let _ = self.accepting.await;

@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use keyway_bridge::{Bus, Service, Snapshot};
+use keyway_bridge_ros::Sink;
 use keyway_ros_types::{Mapping, Registry, Shape, Stamp, Topic, TypeName};
 use keyway_value::Value;
 use parking_lot::Mutex;
@@ -21,6 +22,8 @@ use crate::{front::Options, op::full_name};
 pub(crate) struct Graph {
     pub(crate) bus: Bus,
     pub(crate) options: ArcSwap<Options>,
+    /// The types that there are without any service.
+    registry: Registry,
     mapping: ArcSwap<Mapping>,
     clients: Mutex<Clients>,
     /// Something is there that was not, or is gone.
@@ -40,7 +43,13 @@ struct ClientTopic {
     publishers: HashSet<u64>,
     latched: Option<Arc<Value>>,
     events: broadcast::Sender<Arc<Value>>,
+    /// Rules and imports that listen. They keep the topic, whoever publishes.
+    sinks: Vec<Listening>,
 }
+
+/// A rule or import that listens.
+#[derive(Clone)]
+struct Listening(Arc<Sink>);
 
 #[derive(Debug)]
 struct ClientService {
@@ -68,11 +77,12 @@ pub(crate) enum Source {
 }
 
 impl Graph {
-    pub(crate) fn start(bus: &Bus, options: Options) -> Arc<Self> {
-        let mapping = Mapping::new(options.mapping.clone(), Registry::standard(), []);
+    pub(crate) fn start(bus: &Bus, options: Options, registry: Registry) -> Arc<Self> {
+        let mapping = Mapping::new(options.mapping.clone(), registry.clone(), []);
         let graph = Arc::new(Self {
             bus: bus.clone(),
             options: ArcSwap::from_pointee(options),
+            registry,
             mapping: ArcSwap::from_pointee(mapping),
             clients: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -85,7 +95,7 @@ impl Graph {
 
     fn map(&self, snapshot: &Snapshot) {
         let services = snapshot.iter().map(|(name, service)| (name.as_str(), service.members()));
-        let mapping = Mapping::new(self.options.load().mapping.clone(), Registry::standard(), services);
+        let mapping = Mapping::new(self.options.load().mapping.clone(), self.registry.clone(), services);
         let text = Value::from(mapping.services_json());
         let root = mapping.options().root.clone();
         for skipped in mapping.skipped() {
@@ -187,6 +197,30 @@ impl Graph {
         Ok(())
     }
 
+    /// The bridge itself publishes on a topic from now on, and nobody else.
+    pub(crate) fn advertise_own(&self, topic: &str, kind: &TypeName) -> Result<(), String> {
+        self.advertise(THE_BRIDGE, topic, &kind.to_string())
+    }
+
+    /// The bridge itself listens to what clients publish on a topic, which is of this type from now on.
+    pub(crate) fn listen_own(&self, topic: &str, kind: &TypeName, sink: Sink) -> Result<(), String> {
+        let Some((kind, shape)) = self.message_type(&kind.to_string()) else {
+            return Err(format!("the type {kind} is not known"));
+        };
+        let mut clients = self.clients.lock();
+        let entry = clients.topics.entry(topic.to_owned()).or_insert_with(|| ClientTopic::new(kind.clone(), shape));
+        if entry.kind != kind {
+            return Err(format!("{topic} is of the type {}, not {kind}", entry.kind));
+        }
+        entry.sinks.push(Listening(Arc::new(sink)));
+        Ok(())
+    }
+
+    /// Whether any client listens to a topic of clients.
+    pub(crate) fn is_heard(&self, topic: &str) -> bool {
+        self.clients.lock().topics.get(topic).is_some_and(|topic| topic.events.receiver_count() > 0)
+    }
+
     /// Whether the client has advertised the topic, and the type of its messages.
     pub(crate) fn advertised(&self, client: u64, topic: &str) -> Option<Shape> {
         let clients = self.clients.lock();
@@ -198,21 +232,34 @@ impl Graph {
         self.clients.lock().topics.get(topic).map(|topic| topic.kind.clone())
     }
 
+    /// What a client says.
     pub(crate) fn publish(&self, topic: &str, message: Value, latch: bool) {
-        let mut clients = self.clients.lock();
-        if let Some(topic) = clients.topics.get_mut(topic) {
-            let message = Arc::new(message);
-            topic.latched = latch.then(|| message.clone());
-            // Nobody need listen.
-            let _ = topic.events.send(message);
+        let message = Arc::new(message);
+        for Listening(sink) in self.tell(topic, &message, latch) {
+            sink(message.as_ref().clone());
         }
+    }
+
+    /// What the bridge itself says: its own rules and imports do not hear it.
+    pub(crate) fn publish_own(&self, topic: &str, message: Value) {
+        self.tell(topic, &Arc::new(message), false);
+    }
+
+    /// Tells clients, and gives those within the bridge that listen.
+    fn tell(&self, topic: &str, message: &Arc<Value>, latch: bool) -> Vec<Listening> {
+        let mut clients = self.clients.lock();
+        let Some(topic) = clients.topics.get_mut(topic) else { return Vec::new() };
+        topic.latched = latch.then(|| message.clone());
+        // Nobody need listen.
+        let _ = topic.events.send(message.clone());
+        topic.sinks.clone()
     }
 
     pub(crate) fn unadvertise(&self, client: u64, topic: &str) {
         let mut clients = self.clients.lock();
         if let Some(entry) = clients.topics.get_mut(topic) {
             entry.publishers.remove(&client);
-            if entry.publishers.is_empty() {
+            if entry.is_unused() {
                 clients.topics.remove(topic);
                 drop(clients);
                 self.changed();
@@ -246,9 +293,9 @@ impl Graph {
         self.clients.lock().services.get(service).map(|service| service.owner)
     }
 
-    /// Whom to ask for a service that a client serves.
-    pub(crate) fn server(&self, service: &str) -> Option<mpsc::Sender<Asked>> {
-        self.clients.lock().services.get(service).map(|service| service.asks.clone())
+    /// Whom to ask for a service that a client serves, and its type.
+    pub(crate) fn server(&self, service: &str) -> Option<(mpsc::Sender<Asked>, TypeName)> {
+        self.clients.lock().services.get(service).map(|service| (service.asks.clone(), service.kind.clone()))
     }
 
     pub(crate) fn unserve(&self, client: u64, service: &str) {
@@ -264,7 +311,7 @@ impl Graph {
         clients.services.retain(|_, service| service.owner != client);
         clients.topics.retain(|_, topic| {
             topic.publishers.remove(&client);
-            !topic.publishers.is_empty()
+            !topic.is_unused()
         });
         drop(clients);
         self.changed();
@@ -274,7 +321,18 @@ impl Graph {
 impl ClientTopic {
     fn new(kind: TypeName, shape: Shape) -> Self {
         let (events, _) = broadcast::channel(QUEUE);
-        Self { kind, shape, publishers: HashSet::new(), latched: None, events }
+        Self { kind, shape, publishers: HashSet::new(), latched: None, events, sinks: Vec::new() }
+    }
+
+    /// Whether nobody would miss it. Who only subscribes waits for it to come again.
+    fn is_unused(&self) -> bool {
+        self.publishers.is_empty() && self.sinks.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listening")
     }
 }
 
@@ -296,7 +354,7 @@ pub(crate) fn stamp_of(seq: u32, time: SystemTime) -> Stamp {
     Stamp { seq, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
 }
 
-/// Who publishes the lists.
+/// Who publishes the lists, and what rules and imports do.
 const THE_BRIDGE: u64 = 0;
 /// Of all clients.
 const MOST_TOPICS: usize = 4096;

@@ -9,6 +9,7 @@
 pub mod admission;
 mod call;
 pub mod cbor;
+mod configured;
 mod details;
 pub mod fragment;
 mod front;
@@ -23,9 +24,12 @@ mod serve;
 mod session;
 mod subscription;
 
-pub use keyway_ros_types::{MappingOptions, Types};
+pub use keyway_ros_types::{MappingOptions, Types, rules};
 
 pub use crate::{
     front::{Options, Rosbridge},
     message::Flavour,
 };
+
+/// As the command and traces call it.
+const NAME: &str = "rosbridge";

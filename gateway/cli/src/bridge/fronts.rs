@@ -4,11 +4,12 @@ use clap::Args;
 use keyway_bridge_ros1::Ros1;
 use keyway_bridge_rosbridge::{Flavour, Rosbridge};
 use keyway_bridge_yarp::{Carrier, Dialect, Import, StructStyle, Yarp};
-use keyway_config::{Bridges, RosFlavour, YarpCarrier, YarpDialect, YarpStructs};
+use keyway_config::{Bridges, RosFlavour, RosFront, YarpCarrier, YarpDialect, YarpStructs};
 
 use super::{
     FrontCommand,
     front::{OptionsOf, Planned, plan},
+    ros_rules,
     ros1::Ros1Flags,
 };
 
@@ -72,6 +73,9 @@ impl RosbridgeFlags {
                 },
                 png: file.png,
                 mapping,
+                definition_paths: bridges.ros.definition_paths.clone(),
+                rules: ros_rules::rules(bridges, RosFront::Rosbridge)?,
+                imports: ros_rules::imports(bridges, RosFront::Rosbridge)?,
             })
         })
     }
