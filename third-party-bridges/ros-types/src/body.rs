@@ -1,10 +1,50 @@
-//! The bytes of ROS 1 messages, requests and responses (spec 4.2).
+//! The bytes of messages, requests and responses: as ROS 1 lays them out (spec 4.2), and as ROS 2 does (spec 5.1).
 
 mod read;
 mod write;
 
-pub use read::decode;
-pub use write::encode;
+use bytes::Bytes;
+use keyway_value::Value;
+
+use crate::Shape;
+
+/// The value in the bytes of ROS 1, which are to be used up.
+pub fn decode(shape: &Shape, bytes: &Bytes) -> Result<Value, BodyError> {
+    read::decode(Layout::Ros1, shape, bytes)
+}
+
+/// The bytes of a value in ROS 1. Numbers of other widths are taken if they fit.
+pub fn encode(shape: &Shape, value: &Value) -> Result<Vec<u8>, BodyError> {
+    write::encode(Layout::Ros1, shape, value)
+}
+
+/// The bytes of ROS 2: CDR, little endian, without the four bytes in front that say so.
+///
+/// Numbers are aligned to their size; a text ends with a zero byte, which its length counts; a message without fields is one byte;
+/// a `std_msgs/Header` has no `seq`. The types of times have other signs than in ROS 1, which makes no difference in this century.
+pub mod cdr {
+    use super::{BodyError, read, write};
+    use super::{Bytes, Layout, Shape, Value};
+
+    /// The value in the bytes; up to three more may fill up the last word.
+    pub fn decode(shape: &Shape, bytes: &Bytes) -> Result<Value, BodyError> {
+        read::decode(Layout::Cdr, shape, bytes)
+    }
+
+    /// The bytes of a value. Numbers of other widths are taken if they fit.
+    pub fn encode(shape: &Shape, value: &Value) -> Result<Vec<u8>, BodyError> {
+        write::encode(Layout::Cdr, shape, value)
+    }
+}
+
+/// Whose bytes they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// One after the other.
+    Ros1,
+    /// [`cdr`]
+    Cdr,
+}
 
 /// Bytes that are not a message, or a value that a message cannot hold.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -59,6 +99,9 @@ pub enum BodyErrorKind {
     /// A text that is to be JSON, and is not.
     #[error(transparent)]
     Json(#[from] crate::json::JsonError),
+    /// A text that ROS 2 would cut off.
+    #[error("a text of ROS 2 holds no zero byte")]
+    ZeroByte,
     /// More than 2³²−1 bytes or elements.
     #[error("it is too large for ROS")]
     TooLarge,

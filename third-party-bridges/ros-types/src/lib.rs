@@ -1,9 +1,10 @@
-//! ROS's types without I/O: message definitions and their checksums, the bodies of ROS 1 messages, and how services of a
+//! ROS's types without I/O: message definitions and their checksums, the bodies of messages, and how services of a
 //! directory are shown in ROS (spec ros.md 4.2, 4.3, 6).
 //!
 //! It knows nothing of masters, topics' connections or web sockets: the bridges' fronts do. The types to know are
 //! [`Registry`] for definitions, [`Shape`] for what a value is on both sides, and [`Mapping`] for the names and types of
-//! everything that is exposed. Values are [`keyway_value::Value`]s on both sides; [`body`] writes them as ROS 1 does.
+//! everything that is exposed. Values are [`keyway_value::Value`]s on both sides; [`body`] writes them as ROS 1 does, [`body::cdr`] as
+//! ROS 2 does.
 //!
 //! ```
 //! use keyway_ros_types::{Registry, Shape, body};

@@ -158,6 +158,11 @@ impl MessageShape {
         &self.signature
     }
 
+    /// Whether a field is the one of a header that ROS 2 does not have.
+    pub(crate) fn is_sequence_number(&self, field: &FieldShape) -> bool {
+        field.name == "seq" && self.name.name() == "Header" && self.name.package() == "std_msgs"
+    }
+
     /// A message whose fields nobody set.
     pub fn default_value(&self) -> Value {
         self.value(self.fields.iter().map(|field| field.shape.default_value()).collect())

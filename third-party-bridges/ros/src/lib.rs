@@ -3,15 +3,19 @@
 //!
 //! A front implements [`RosNode`]: how it publishes, listens and calls in its world. [`InForce::start`] does the rest, until it is
 //! dropped. Messages are [`Value`](keyway_bridge::keyway::Value)s of the [`Shape`](keyway_ros_types::Shape) of their type here; the front puts
-//! them into bytes or JSON. [`registry`] reads definitions from folders.
+//! them into bytes or JSON. [`Provided`] is what a service of ROS does that a bridge provides. [`registry`] reads definitions from folders.
 
 mod definitions;
 mod ending;
+mod events;
 mod import;
 mod in_force;
 mod node;
+mod provided;
 mod rules;
 
 pub use definitions::registry;
+pub use events::Events;
 pub use in_force::InForce;
 pub use node::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
+pub use provided::{Answer, Provided};

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use keyway_bridge::{Service, Snapshot};
-use keyway_ros_types::{Mapping, MappingOptions, Registry, RegistryError};
+use keyway_bridge_ros::{Events, Provided};
+use keyway_ros_types::{Mapping, MappingOptions, Registry, RegistryError, RosVersion};
 
-use crate::{events::Events, node::Node, provided::Provided, publication::Publication};
+use crate::{node::Node, publication::Publication};
 
 /// What the bridge shows whatever services there are.
 pub(crate) struct Exposed {
@@ -41,7 +42,13 @@ impl Exposed {
             Ok::<_, RegistryError>(publication)
         };
         let catalogue = own("services", true)?;
-        let events = if with_events { Some(Events::new(own("events", false)?)) } else { None };
+        let events = match with_events {
+            true => {
+                let publication = own("events", false)?;
+                Some(Events::new(move |text| publication.publish_text(text)))
+            }
+            false => None,
+        };
         Ok(Self { node, options, registry, queue, catalogue, events, shown: Shown::default() })
     }
 
@@ -100,18 +107,19 @@ impl Exposed {
     fn provided(&self, services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Arc<Provided>> {
         let mut provided: BTreeMap<String, Arc<Provided>> = BTreeMap::new();
         let mut add = |name: String, new: Provided| {
-            let known = self.shown.services.get(&name).filter(|known| known.is_same(&new));
+            let known = self.shown.services.get(&name).filter(|known| new.replaces(known));
             provided.insert(name, known.cloned().unwrap_or_else(|| Arc::new(new)));
         };
         for callable in mapping.callables() {
-            if let Some(service) = services.get(&callable.service) {
-                add(callable.name.clone(), Provided::member(service.clone(), callable.clone()));
+            let service = services.get(&callable.service).cloned();
+            if let Some(member) = service.and_then(|service| Provided::member(service, callable.clone())) {
+                add(callable.name.clone(), member);
             }
         }
         let own = [
             ("call", Provided::call(mapping.registry())),
             ("call_std", Provided::call_std(mapping.registry())),
-            ("definitions", Provided::definitions(mapping.registry(), mapping.definitions_json())),
+            ("definitions", Provided::definitions(mapping.registry(), mapping.definitions_json(RosVersion::Ros1))),
         ];
         for (name, made) in own {
             match made {

@@ -6,7 +6,6 @@
 
 mod client;
 mod configured;
-mod events;
 mod exposed;
 mod front;
 mod http;

@@ -6,13 +6,13 @@ mod slave;
 use std::{collections::BTreeMap, sync::Arc};
 
 use keyway_bridge::{Bus, OptIn};
+use keyway_bridge_ros::Provided;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
     Options,
     master::Master,
-    provided::Provided,
     publication::Publication,
     rosout::{Rosout, Severity},
     subscription::Subscription,

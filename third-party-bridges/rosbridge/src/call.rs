@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyway_bridge::{CallError, Peer};
-use keyway_ros_types::{CallableKind, GenericCall, GenericTarget, Mapping, PACKAGE, Shape, TypeName};
+use keyway_ros_types::{CallableKind, GenericCall, GenericTarget, Mapping, PACKAGE, RosVersion, Shape, TypeName};
 use keyway_value::Value;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
@@ -133,7 +133,7 @@ async fn generic_call(
     };
     let (wanted, is_std) = match generic {
         Generic::Definitions => {
-            return Ok(Answer::Json(json!({ "success": true, "message": mapping.definitions_json() })));
+            return Ok(Answer::Json(json!({ "success": true, "message": mapping.definitions_json(RosVersion::Ros1) })));
         }
         Generic::CallStd => {
             (GenericCall::of_text(&field("load_namespace", 0)).map_err(|error| error.to_string()), true)

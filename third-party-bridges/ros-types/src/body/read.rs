@@ -3,18 +3,18 @@
 use bytes::Bytes;
 use keyway_value::{List, Map, OptionalValue, QiString, Signature, Tuple, Value};
 
-use super::{BodyError, BodyErrorKind};
+use super::{BodyError, BodyErrorKind, Layout};
 use crate::{
     MessageShape, Primitive, Shape, json,
     shape::{duration, time},
 };
 
-/// The value in the bytes, which are to be used up.
-pub fn decode(shape: &Shape, bytes: &Bytes) -> Result<Value, BodyError> {
-    let mut reader = Reader { bytes, position: 0, parts: PARTS.saturating_add(bytes.len()) };
+pub(super) fn decode(layout: Layout, shape: &Shape, bytes: &Bytes) -> Result<Value, BodyError> {
+    let mut reader = Reader { layout, bytes, position: 0, parts: PARTS.saturating_add(bytes.len()) };
     let value = reader.value(shape)?;
     match bytes.len() - reader.position {
         0 => Ok(value),
+        1..4 if layout == Layout::Cdr => Ok(value),
         left => Err(BodyError::new(BodyErrorKind::TooLong(left))),
     }
 }
@@ -24,6 +24,7 @@ pub fn decode(shape: &Shape, bytes: &Bytes) -> Result<Value, BodyError> {
 const PARTS: usize = 65_536;
 
 struct Reader<'b> {
+    layout: Layout,
     bytes: &'b Bytes,
     position: usize,
     parts: usize,
@@ -41,8 +42,7 @@ impl Reader<'_> {
                 self.take(length).map(Value::Raw)
             }
             Shape::Json => {
-                let length = self.u32()? as usize;
-                let text = self.take(length)?;
+                let text = self.text()?;
                 let value = json::from_bytes(&text).map_err(|error| BodyError::new(error.into()))?;
                 Ok(value.into_dynamic())
             }
@@ -78,8 +78,15 @@ impl Reader<'_> {
 
     fn fields(&mut self, message: &MessageShape) -> Result<Vec<Value>, BodyError> {
         self.part()?;
+        if self.layout == Layout::Cdr && message.fields.is_empty() {
+            self.take(1)?;
+        }
         let mut items = Vec::with_capacity(message.fields.len());
         for field in &message.fields {
+            if self.layout == Layout::Cdr && message.is_sequence_number(field) {
+                items.push(field.shape.default_value());
+                continue;
+            }
             items.push(self.value(&field.shape).map_err(|error| error.in_field(&field.name))?);
         }
         Ok(items)
@@ -100,6 +107,8 @@ impl Reader<'_> {
             None => self.u32()? as usize,
         };
         let left = self.bytes.len() - self.position;
+        // Half as much for the header, which is shorter in ROS 2; and nothing is without bytes there.
+        let min_size = if self.layout == Layout::Cdr { (min_size / 2).max(1) } else { min_size };
         match min_size {
             0 if count > self.parts => Err(BodyError::new(BodyErrorKind::TooManyParts)),
             0 => Ok(count),
@@ -127,10 +136,7 @@ impl Reader<'_> {
             Primitive::Int16 => Value::Int16(i16::from_le_bytes(self.array()?)),
             Primitive::Int32 => Value::Int32(i32::from_le_bytes(self.array()?)),
             Primitive::Int64 => Value::Int64(i64::from_le_bytes(self.array()?)),
-            Primitive::String => {
-                let length = self.u32()? as usize;
-                Value::String(QiString::from(self.take(length)?))
-            }
+            Primitive::String => Value::String(QiString::from(self.text()?)),
             Primitive::Time => self.pair(time(), |bytes| Value::UInt32(u32::from_le_bytes(bytes)))?,
             Primitive::Uint16 => Value::UInt16(u16::from_le_bytes(self.array()?)),
             Primitive::Uint32 => Value::UInt32(self.u32()?),
@@ -147,7 +153,19 @@ impl Reader<'_> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// The bytes of a text.
+    fn text(&mut self) -> Result<Bytes, BodyError> {
+        let length = self.u32()? as usize;
+        let text = self.take(length)?;
+        let ends_with_zero = self.layout == Layout::Cdr && text.last() == Some(&0);
+        Ok(if ends_with_zero { text.slice(..length - 1) } else { text })
+    }
+
+    /// The bytes of a number.
     fn array<const N: usize>(&mut self) -> Result<[u8; N], BodyError> {
+        if self.layout == Layout::Cdr {
+            self.position = self.position.next_multiple_of(N).min(self.bytes.len());
+        }
         let Some(array) = self.bytes.get(self.position..).and_then(<[u8]>::first_chunk) else {
             return Err(BodyError::new(BodyErrorKind::TooShort));
         };

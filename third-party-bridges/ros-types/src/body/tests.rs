@@ -8,8 +8,8 @@ fn shape(text: &str) -> Shape {
     Shape::Message(MessageShape::of_definition(&Registry::standard(), &definition).unwrap().into())
 }
 
-fn bytes(bytes: &[u8]) -> bytes::Bytes {
-    bytes::Bytes::copy_from_slice(bytes)
+fn bytes(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 #[test]
@@ -57,4 +57,72 @@ fn a_message_without_fields_has_no_bytes() {
     let shape = shape("");
     assert_eq!(encode(&shape, &shape.default_value()).unwrap(), b"");
     assert_eq!(decode(&shape, &bytes(b"")).unwrap(), shape.default_value());
+}
+
+/// Bytes that rclpy 9.1.2 has written (`serialize_message`), without the four in front and with its padding made zero.
+#[test]
+fn bytes_of_ros_2_are_read_and_written() {
+    let header = "0500000006000000030000006162000";
+    let cases = [
+        (
+            "std_msgs/Header header",
+            &format!("{header}0"),
+            r#"{"header":{"seq":0,"stamp":{"sec":5,"nsec":6},"frame_id":"ab"}}"#,
+        ),
+        (
+            "diagnostic_msgs/DiagnosticArray array",
+            &format!(
+                "{header}00100000002000000020000006e00000001000000000000000300000068770000010000000\
+                 20000006b0000000400000076767600"
+            ),
+            r#"{"array":{"header":{"seq":0,"stamp":{"sec":5,"nsec":6},"frame_id":"ab"},"status":[{"level":2,"name":"n","message":"","hardware_id":"hw","values":[{"key":"k","value":"vvv"}]}]}}"#,
+        ),
+        (
+            "std_msgs/Header header\ngeometry_msgs/Point point",
+            &format!("{header}000000000000000f03f00000000000000400000000000000840"),
+            r#"{"header":{"seq":0,"stamp":{"sec":5,"nsec":6},"frame_id":"ab"},"point":{"x":1.0,"y":2.0,"z":3.0}}"#,
+        ),
+        (
+            "bool success\nstring message",
+            &"0100000003000000 6f6b00".replace(' ', ""),
+            r#"{"success":true,"message":"ok"}"#,
+        ),
+        ("std_msgs/Empty nothing", &"00".to_owned(), r#"{"nothing":{}}"#),
+    ];
+    for (definition, hex, json) in cases {
+        let digits: String = hex.chars().filter(char::is_ascii_hexdigit).collect();
+        let pairs = (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap());
+        let wire: Vec<u8> = pairs.collect();
+        let shape = shape(definition);
+        let value = cdr::decode(&shape, &bytes(&wire)).unwrap();
+        assert_eq!(value.to_string(), json, "{definition}");
+        assert_eq!(cdr::encode(&shape, &value).unwrap(), wire, "{definition}");
+        let filled = [&wire[..], &[0; 3]].concat();
+        assert_eq!(cdr::decode(&shape, &bytes(&filled)).unwrap(), value, "{definition}");
+        assert!(cdr::decode(&shape, &bytes(&[&wire[..], &[0; 4]].concat())).is_err(), "{definition}");
+        for end in 0..wire.len() {
+            assert!(cdr::decode(&shape, &bytes(&wire[..end])).is_err(), "{definition} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_ros_2_cannot_hold_is_refused() {
+    let error = cdr::encode(&shape("string data"), &Value::tuple(vec!["a\0b".into()])).unwrap_err();
+    assert_eq!(error.to_string(), "data: a text of ROS 2 holds no zero byte");
+}
+
+#[test]
+fn an_array_of_ros_2_that_claims_more_than_there_is_takes_no_memory() {
+    for definition in ["float64[] numbers", "std_msgs/Empty[] nothing", "std_msgs/Header[] headers"] {
+        let error = cdr::decode(&shape(definition), &bytes(b"\xff\xff\xff\xff\0\0\0\0")).unwrap_err();
+        assert_eq!(error.kind, BodyErrorKind::TooShort, "{definition}");
+    }
+    // Headers without text fill what they take to the last byte.
+    let headers = shape("std_msgs/Header[] headers");
+    let Shape::Message(message) = &headers else { unreachable!() };
+    let header = Shape::of_message(&Registry::standard(), &"std_msgs/Header".parse().unwrap()).unwrap();
+    let list = Value::list(header.signature(), vec![header.default_value(); 5]);
+    let value = message.value(vec![list]);
+    assert_eq!(cdr::decode(&headers, &cdr::encode(&headers, &value).unwrap().into()).unwrap(), value);
 }

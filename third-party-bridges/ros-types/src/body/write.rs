@@ -2,19 +2,32 @@
 
 use keyway_value::Value;
 
-use super::{BodyError, BodyErrorKind};
+use super::{BodyError, BodyErrorKind, Layout};
 use crate::{MessageShape, Primitive, Shape, json};
 
-/// The bytes of a value. Numbers of other widths are taken if they fit.
-pub fn encode(shape: &Shape, value: &Value) -> Result<Vec<u8>, BodyError> {
-    let mut bytes = Vec::with_capacity(shape.min_size().min(RESERVED));
-    write(shape, value, &mut bytes)?;
-    Ok(bytes)
+pub(super) fn encode(layout: Layout, shape: &Shape, value: &Value) -> Result<Vec<u8>, BodyError> {
+    let mut writer = Writer { layout, bytes: Vec::with_capacity(shape.min_size().min(RESERVED)) };
+    write(shape, value, &mut writer)?;
+    Ok(writer.bytes)
 }
 
 const RESERVED: usize = 1 << 16;
 
-fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(), BodyError> {
+struct Writer {
+    layout: Layout,
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    fn number<const N: usize>(&mut self, bytes: [u8; N]) {
+        if self.layout == Layout::Cdr {
+            self.bytes.resize(self.bytes.len().next_multiple_of(N), 0);
+        }
+        self.bytes.extend_from_slice(&bytes);
+    }
+}
+
+fn write(shape: &Shape, value: &Value, out: &mut Writer) -> Result<(), BodyError> {
     let value = if let Shape::Json = shape { value } else { value.peel() };
     let wrong =
         || BodyError::new(BodyErrorKind::Type { wanted: shape.type_text(), found: value.signature().to_string() });
@@ -22,7 +35,7 @@ fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(), BodyErro
         (Shape::Primitive(primitive), value) => self::primitive(*primitive, value, out)?.ok_or_else(wrong),
         (Shape::Raw { length }, Value::Raw(bytes)) => {
             count(*length, bytes.len(), out)?;
-            out.extend_from_slice(bytes);
+            out.bytes.extend_from_slice(bytes);
             Ok(())
         }
         // A fixed number of bytes may be a list in the directory.
@@ -57,41 +70,54 @@ fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(), BodyErro
 fn fields<'v>(
     message: &MessageShape,
     values: impl Iterator<Item = &'v Value>,
-    out: &mut Vec<u8>,
+    out: &mut Writer,
 ) -> Result<(), BodyError> {
+    if out.layout == Layout::Cdr && message.fields.is_empty() {
+        out.bytes.push(0);
+    }
     for (field, value) in message.fields.iter().zip(values) {
+        if out.layout == Layout::Cdr && message.is_sequence_number(field) {
+            continue;
+        }
         write(&field.shape, value, out).map_err(|error| error.in_field(&field.name))?;
     }
     Ok(())
 }
 
-fn items(shape: &Shape, items: &[Value], out: &mut Vec<u8>) -> Result<(), BodyError> {
+fn items(shape: &Shape, items: &[Value], out: &mut Writer) -> Result<(), BodyError> {
     for (position, item) in items.iter().enumerate() {
         write(shape, item, out).map_err(|error| error.at(position))?;
     }
     Ok(())
 }
 
-fn count(fixed: Option<usize>, found: usize, out: &mut Vec<u8>) -> Result<(), BodyError> {
+fn count(fixed: Option<usize>, found: usize, out: &mut Writer) -> Result<(), BodyError> {
     match fixed {
         Some(wanted) if wanted == found => Ok(()),
         Some(wanted) => Err(BodyError::new(BodyErrorKind::Length { wanted, found })),
         None => {
             let found = u32::try_from(found).map_err(|_| BodyError::new(BodyErrorKind::TooLarge))?;
-            out.extend_from_slice(&found.to_le_bytes());
+            out.number(found.to_le_bytes());
             Ok(())
         }
     }
 }
 
-fn text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), BodyError> {
-    count(None, bytes.len(), out)?;
-    out.extend_from_slice(bytes);
+fn text(bytes: &[u8], out: &mut Writer) -> Result<(), BodyError> {
+    match out.layout {
+        Layout::Ros1 => count(None, bytes.len(), out)?,
+        Layout::Cdr if bytes.contains(&0) => return Err(BodyError::new(BodyErrorKind::ZeroByte)),
+        Layout::Cdr => count(None, bytes.len() + 1, out)?,
+    }
+    out.bytes.extend_from_slice(bytes);
+    if out.layout == Layout::Cdr {
+        out.bytes.push(0);
+    }
     Ok(())
 }
 
 /// `None` if the value is no such thing.
-fn primitive(primitive: Primitive, value: &Value, out: &mut Vec<u8>) -> Result<Option<()>, BodyError> {
+fn primitive(primitive: Primitive, value: &Value, out: &mut Writer) -> Result<Option<()>, BodyError> {
     macro_rules! integer {
         ($type:ty) => {{
             let number = match value.as_i64() {
@@ -105,12 +131,12 @@ fn primitive(primitive: Primitive, value: &Value, out: &mut Vec<u8>) -> Result<O
                 let value = value.to_string();
                 BodyError::new(BodyErrorKind::Range { wanted: primitive.as_str(), value })
             };
-            out.extend_from_slice(&number.ok_or_else(range)?.to_le_bytes());
+            out.number(number.ok_or_else(range)?.to_le_bytes());
         }};
     }
     match primitive {
         Primitive::Bool => match value.as_bool() {
-            Some(value) => out.push(value.into()),
+            Some(value) => out.bytes.push(value.into()),
             None => return Ok(None),
         },
         Primitive::Byte | Primitive::Int8 => integer!(i8),
@@ -122,13 +148,13 @@ fn primitive(primitive: Primitive, value: &Value, out: &mut Vec<u8>) -> Result<O
         Primitive::Uint32 => integer!(u32),
         Primitive::Uint64 => integer!(u64),
         Primitive::Float32 => match (value, value.as_f64()) {
-            (Value::Float(number), _) => out.extend_from_slice(&number.to_le_bytes()),
+            (Value::Float(number), _) => out.number(number.to_le_bytes()),
             #[expect(clippy::cast_possible_truncation, reason = "the field is of single precision")]
-            (_, Some(number)) => out.extend_from_slice(&(number as f32).to_le_bytes()),
+            (_, Some(number)) => out.number((number as f32).to_le_bytes()),
             _ => return Ok(None),
         },
         Primitive::Float64 => match value.as_f64() {
-            Some(number) => out.extend_from_slice(&number.to_le_bytes()),
+            Some(number) => out.number(number.to_le_bytes()),
             None => return Ok(None),
         },
         Primitive::String => match value {

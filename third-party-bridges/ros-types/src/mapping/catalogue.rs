@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{CallableKind, MappedService, Mapping, PACKAGE};
+use super::{CallableKind, MappedService, Mapping, PACKAGE, RosVersion};
 use crate::{MessageDefinition, ServiceDefinition};
 
 impl Mapping {
@@ -17,9 +17,9 @@ impl Mapping {
     }
 
     /// What `/qi/definitions` says: the files of the package, by their paths.
-    pub fn definitions_json(&self) -> String {
+    pub fn definitions_json(&self, version: RosVersion) -> String {
         let files: serde_json::Map<String, Json> =
-            self.definitions().into_iter().map(|(path, text)| (path, Json::from(text))).collect();
+            self.definitions(version).into_iter().map(|(path, text)| (path, Json::from(text))).collect();
         Json::from(files).to_string()
     }
 
@@ -34,11 +34,24 @@ impl Mapping {
         own.map(|service| (service, format!("{}---\n{}", service.request.text, service.response.text)))
     }
 
-    pub(super) fn definitions(&self) -> Vec<(String, String)> {
+    pub(super) fn definitions(&self, version: RosVersion) -> Vec<(String, String)> {
         let messages =
             self.own_messages().map(|message| (format!("msg/{}.msg", message.name.name()), message.text.clone()));
         let services = self.own_services().map(|(service, text)| (format!("srv/{}.srv", service.name.name()), text));
-        messages.chain(services).collect()
+        let files = messages.chain(services);
+        files.map(|(path, text)| (path, text_for(version, text))).collect()
+    }
+}
+
+/// ROS 2 has no short name for the header.
+fn text_for(version: RosVersion, text: String) -> String {
+    let line = |line: &str| match line.split_once(' ') {
+        Some(("Header", rest)) => format!("std_msgs/Header {rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    match version {
+        RosVersion::Ros1 => text,
+        RosVersion::Ros2 => text.lines().map(line).collect(),
     }
 }
 

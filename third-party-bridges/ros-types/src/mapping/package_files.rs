@@ -16,13 +16,7 @@ impl Mapping {
     /// The files of the package by their paths within it.
     pub fn package_files(&self, version: RosVersion) -> Vec<(String, String)> {
         let used = self.used_packages();
-        let mut files = self.definitions();
-        if version == RosVersion::Ros2 {
-            for (_, text) in &mut files {
-                // ROS 2 has no short name for it, nor builtin times.
-                *text = text.lines().map(|line| ros2_line(line) + "\n").collect();
-            }
-        }
+        let mut files = self.definitions(version);
         let names = |extension: &str| -> Vec<String> {
             let suffix = format!(".{extension}");
             files.iter().map(|(path, _)| path.clone()).filter(|path| path.ends_with(&suffix)).collect()
@@ -54,13 +48,6 @@ fn packages_of(message: &MessageDefinition) -> Vec<String> {
         _ => None,
     });
     packages.collect()
-}
-
-fn ros2_line(line: &str) -> String {
-    match line.split_once(' ') {
-        Some(("Header", rest)) => format!("std_msgs/Header {rest}"),
-        _ => line.to_owned(),
-    }
 }
 
 fn manifest(version: RosVersion, used: &[String]) -> String {

@@ -245,6 +245,6 @@ fn the_package_has_all_that_ros_needs_to_build_it() {
     assert!(files["CMakeLists.txt"].contains("  \"srv/RosProbeAdd.srv\"\n"));
     let shown: serde_json::Value = serde_json::from_str(&mapping.services_json()).unwrap();
     assert_eq!(shown["services"]["RosProbe"]["methods"][0]["ros"], "/qi/RosProbe/add");
-    let definitions: serde_json::Value = serde_json::from_str(&mapping.definitions_json()).unwrap();
+    let definitions: serde_json::Value = serde_json::from_str(&mapping.definitions_json(RosVersion::Ros1)).unwrap();
     assert_eq!(definitions["msg/Pose.msg"], "float64 x\nfloat64 y\nfloat64 theta\n");
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
+use keyway_bridge_ros::Provided;
 use parking_lot::Mutex;
 use tokio::{
     io::AsyncWriteExt,
@@ -13,7 +14,7 @@ use tokio::{
 use super::Node;
 use crate::{
     http::accept,
-    provided::{Failure, Provided},
+    provided::{self, Failure},
     stream::{read_header, read_message},
     tcpros::{Header, mismatch, response},
 };
@@ -106,7 +107,7 @@ async fn connection(node: &Arc<Node>, mut stream: TcpStream, address: SocketAddr
         let refusal = match node.service(name) {
             None => format!("received a tcpros connection for a nonexistent service [{name}]"),
             Some(provided) => {
-                match mismatch(&header, &format!("service {name}"), &provided.kind.to_string(), &provided.md5) {
+                match mismatch(&header, &format!("service {name}"), &provided.kind().to_string(), provided.md5()) {
                     Some(refusal) => refusal,
                     None => {
                         if let Err(error) = calls(node, &mut stream, address, &header, name, &provided).await {
@@ -138,7 +139,7 @@ async fn calls(
     name: &str,
     provided: &Arc<Provided>,
 ) -> Result<(), crate::stream::ReadError> {
-    let (kind, md5) = (provided.kind.to_string(), &provided.md5);
+    let (kind, md5) = (provided.kind().to_string(), provided.md5());
     let (request, reply) = (format!("{kind}Request"), format!("{kind}Response"));
     let answer = [
         ("callerid", node.name.as_str()),
@@ -163,11 +164,11 @@ async fn calls(
             Err(error) => return Err(error),
         };
         // It may be another one by now.
-        let current = node.service(name).filter(|current| current.md5 == *md5);
+        let current = node.service(name).filter(|current| current.md5() == md5);
         let result = match &current {
             None => Err(Failure::Undecodable(format!("service {name} is gone"))),
             Some(current) => {
-                let call = current.answer(&node.bus, &peer, &message, node.native_errors);
+                let call = provided::answer(current, &node.bus, &peer, &message, node.native_errors);
                 tokio::select! {
                     result = call => result,
                     () = closed(stream) => return Ok(()),

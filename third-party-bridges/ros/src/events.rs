@@ -1,18 +1,19 @@
 //! `<root>/events`: every signal that is shown, on one topic, as JSON (spec 6.6).
 
-use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::UNIX_EPOCH};
 
 use keyway_bridge::{Event, Service, Snapshot, keyway::ActionId};
 use keyway_ros_types::json::to_json;
 use tokio::task::AbortHandle;
 
-use crate::publication::Publication;
-
-/// Listens to all signals while the option is on.
-pub(crate) struct Events {
-    publication: Arc<Publication>,
+/// Listens to all signals while it is there.
+pub struct Events {
+    sink: Sink,
     listeners: BTreeMap<(String, u32), Listening>,
 }
+
+/// Where texts go.
+type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
 struct Listening {
     service: Arc<Service>,
@@ -26,12 +27,13 @@ impl Drop for Listening {
 }
 
 impl Events {
-    pub(crate) const fn new(publication: Arc<Publication>) -> Self {
-        Self { publication, listeners: BTreeMap::new() }
+    /// Gives every event to `sink`, which waits for nobody.
+    pub fn new(sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { sink: Arc::new(sink), listeners: BTreeMap::new() }
     }
 
     /// These services are shown, and no others.
-    pub(crate) fn follow(&mut self, services: &Snapshot) {
+    pub fn follow(&mut self, services: &Snapshot) {
         self.listeners.retain(|(name, id), listening| {
             let service = services.get(name).filter(|service| Arc::ptr_eq(service, &listening.service));
             service.is_some_and(|service| service.members().signals.contains_key(id))
@@ -43,15 +45,21 @@ impl Events {
                     continue;
                 }
                 let Ok(mut listener) = service.listen(ActionId(signal.uid)) else { continue };
-                let (publication, service_name, member) = (self.publication.clone(), name.clone(), signal.name.clone());
+                let (sink, service_name, member) = (self.sink.clone(), name.clone(), signal.name.clone());
                 let task = tokio::spawn(async move {
                     while let Some(event) = listener.next().await {
-                        publication.publish_text(&text(&service_name, &member, &event));
+                        sink(&text(&service_name, &member, &event));
                     }
                 });
                 self.listeners.insert(key, Listening { service: service.clone(), task: task.abort_handle() });
             }
         }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("signals", &self.listeners.len()).finish_non_exhaustive()
     }
 }
 
