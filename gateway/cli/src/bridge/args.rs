@@ -9,6 +9,7 @@ use keyway_config::BridgeMode;
 use super::{
     fronts::{RosbridgeFlags, YarpFlags},
     ros1::Ros1Flags,
+    ros2::Ros2Flags,
 };
 use crate::tls::TlsArgs;
 
@@ -28,6 +29,9 @@ pub(crate) enum FrontCommand {
     /// Show services to ROS 1, as services and topics of a node of its own
     #[command(after_help = ROS1)]
     Ros1(Box<FrontArgs<Ros1Flags>>),
+    /// Show services to ROS 2, as services and topics of a node of its own
+    #[command(after_help = ROS2)]
+    Ros2(Box<FrontArgs<Ros2Flags>>),
     /// Show services to clients of rosbridge (roslibjs, roslibpy), without any ROS
     #[command(after_help = ROSBRIDGE)]
     Rosbridge(Box<FrontArgs<RosbridgeFlags>>),
@@ -41,6 +45,12 @@ const ROS1: &str = "Examples:
   keyway up --demo &
   keyway bridge ros1 --insecure --directory tcp://127.0.0.1:9559 --service Robot --mode write
   keyway bridge ros1 gen-msgs --directory tcp://127.0.0.1:9559 --service Robot --out qi_bridge_msgs";
+
+const ROS2: &str = "Examples:
+  keyway up --demo &
+  keyway bridge ros2 --insecure --directory tcp://127.0.0.1:9559 --service Robot --mode write --domain 7
+  ROS_DOMAIN_ID=7 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ros2 topic echo --once /qi/Robot/battery
+  keyway bridge ros1 gen-msgs --ros 2 --directory tcp://127.0.0.1:9559 --service Robot --out qi_bridge_msgs";
 
 const YARP: &str = "Examples:
   keyway up --demo &
@@ -128,6 +138,7 @@ impl BridgeArgs {
         match &self.front {
             None => &self.link,
             Some(FrontCommand::Ros1(args)) => &args.link,
+            Some(FrontCommand::Ros2(args)) => &args.link,
             Some(FrontCommand::Rosbridge(args)) => &args.link,
             Some(FrontCommand::Yarp(args)) => &args.link,
         }

@@ -11,6 +11,7 @@ use super::{
     front::{OptionsOf, Planned, plan},
     ros_rules,
     ros1::Ros1Flags,
+    ros2::Ros2Flags,
 };
 
 /// The front that is named, or all that the configuration enables.
@@ -18,11 +19,15 @@ pub(super) fn of(named: Option<&FrontCommand>, bridges: &Bridges) -> anyhow::Res
     let mut fronts = Vec::new();
     match named {
         Some(FrontCommand::Ros1(args)) => fronts.push(plan::<Ros1>(bridges, args.front.options())?),
+        Some(FrontCommand::Ros2(args)) => fronts.push(args.front.plan(bridges)?),
         Some(FrontCommand::Rosbridge(args)) => fronts.push(plan::<Rosbridge>(bridges, args.front.options())?),
         Some(FrontCommand::Yarp(args)) => fronts.push(plan::<Yarp>(bridges, args.front.options())?),
         None => {
             if bridges.ros1.enabled {
                 fronts.push(plan::<Ros1>(bridges, Ros1Flags::default().options())?);
+            }
+            if bridges.ros2.enabled {
+                fronts.push(Ros2Flags::default().plan(bridges)?);
             }
             if bridges.yarp.enabled {
                 fronts.push(plan::<Yarp>(bridges, YarpFlags::default().options())?);

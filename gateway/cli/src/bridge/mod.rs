@@ -6,6 +6,7 @@ mod fronts;
 mod plan;
 mod reload;
 mod ros1;
+mod ros2;
 mod ros_rules;
 
 use std::{future::Future, time::Duration};

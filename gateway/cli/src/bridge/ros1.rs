@@ -72,7 +72,7 @@ impl Ros1Flags {
     }
 }
 
-const fn types(bridges: &Bridges) -> Types {
+pub(super) const fn types(bridges: &Bridges) -> Types {
     match bridges.ros.types {
         RosTypes::Generated => Types::Generated,
         RosTypes::Json => Types::Json,

@@ -59,14 +59,16 @@ pub struct Ros1 {
 }
 
 /// The bridge to ROS 2.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ros2 {
     /// Whether `keyway bridge --config` runs it.
     pub enabled: bool,
     /// The domain (`ROS_DOMAIN_ID`).
     pub domain: u16,
-    /// Whose requests it understands: `"fastrtps"` or `"cyclonedds"`.
+    /// The name of its node.
+    pub node: String,
+    /// Whose requests it understands: `"fastrtps"` or `"cyclonedds"`; one bridge cannot serve both.
     pub rmw: RosMiddleware,
 }
 
@@ -278,6 +280,12 @@ impl Default for Ros1 {
             queue: 10,
             native_errors: true,
         }
+    }
+}
+
+impl Default for Ros2 {
+    fn default() -> Self {
+        Self { enabled: false, domain: 0, node: "/qi/bridge".to_owned(), rmw: RosMiddleware::default() }
     }
 }
 

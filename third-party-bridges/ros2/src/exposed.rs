@@ -1,0 +1,229 @@
+//! Shows the services of the directory as they come and go (spec 6.7).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use keyway_bridge::{Bus, Snapshot};
+use keyway_bridge_ros::{Events, Provided};
+use keyway_ros_types::{Mapping, MappingOptions, Registry, RosVersion, Shape, Topic, TypeName, body::cdr};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    callers::Callers,
+    dds::{Asked, Dds, Middleware, Place, Quality, Server, Writer},
+    names,
+    publication::Publication,
+};
+
+/// What the bridge shows whatever services there are.
+pub(crate) struct Exposed {
+    bus: Bus,
+    services: watch::Receiver<Snapshot>,
+    /// The node's own participant.
+    dds: Dds,
+    /// Where members of services are shown. It is another participant: others forget what is gone only with the participant that
+    /// had it (see `dds::goodbye`), so that it is left, and entered anew, when a service is gone.
+    members: Option<Dds>,
+    place: Place,
+    middleware: Middleware,
+    options: MappingOptions,
+    registry: Registry,
+    asked: mpsc::Sender<Asked<Arc<Provided>>>,
+    questions: mpsc::Receiver<Asked<Arc<Provided>>>,
+    catalogue: Option<Texts>,
+    /// `<root>/definitions` as a topic, for which no text is too long.
+    definitions: Option<Texts>,
+    events: Option<Events>,
+    publications: BTreeMap<String, Publication>,
+    /// Services of members.
+    provided: BTreeMap<String, (Arc<Provided>, Server)>,
+    /// Services of the bridge itself.
+    own: BTreeMap<String, (Arc<Provided>, Server)>,
+}
+
+/// A topic of texts.
+struct Texts {
+    writer: Writer,
+    shape: Shape,
+}
+
+impl Exposed {
+    pub(crate) fn new(
+        bus: &Bus,
+        dds: Dds,
+        place: Place,
+        middleware: Middleware,
+        options: MappingOptions,
+        registry: Registry,
+        with_events: bool,
+    ) -> Self {
+        let (asked, questions) = mpsc::channel(QUESTIONS);
+        let texts = |name: &str, quality| Texts::new(&dds, &registry, &format!("{}/{name}", options.root), quality);
+        let (catalogue, definitions) = (texts("services", Quality::Latched), texts("definitions", Quality::Latched));
+        let events = with_events.then(|| texts("events", Quality::Usual)).flatten();
+        let events = events.map(|texts| Events::new(move |text| texts.tell(text)));
+        Self {
+            bus: bus.clone(),
+            services: bus.services(),
+            dds,
+            members: None,
+            place,
+            middleware,
+            options,
+            registry,
+            asked,
+            questions,
+            catalogue,
+            definitions,
+            events,
+            publications: BTreeMap::new(),
+            provided: BTreeMap::new(),
+            own: BTreeMap::new(),
+        }
+    }
+
+    /// Follows the services and answers what they are asked, for ever.
+    pub(crate) async fn run(mut self) {
+        let mut callers = Callers::new(self.bus.clone());
+        loop {
+            tokio::select! {
+                changed = self.services.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.show_now().await;
+                }
+                Some(asked) = self.questions.recv() => callers.answer(asked),
+            }
+        }
+    }
+
+    /// Shows what there is at this moment.
+    pub(crate) async fn show_now(&mut self) {
+        let services = &self.services.borrow_and_update().clone();
+        let members = services.iter().map(|(name, service)| (name.as_str(), service.members()));
+        let mapping = Mapping::new(self.options.clone(), self.registry.clone(), members);
+        for skipped in mapping.skipped() {
+            tracing::info!(service = skipped.service, member = skipped.member, reason = %skipped.reason, "not shown");
+        }
+        let provided = wanted(services, &mapping);
+        if self.loses(services, &mapping, &provided) {
+            self.publications.clear();
+            self.provided.clear();
+            self.members = None;
+        }
+        if let Some(dds) = self.members().await {
+            for topic in mapping.topics() {
+                let Some(service) = services.get(&topic.service) else { continue };
+                let start = || Publication::start(&dds, service.clone(), topic.clone());
+                self.publications.entry(topic.name.clone()).or_insert_with(start);
+            }
+            for (name, new) in provided {
+                if !self.provided.contains_key(&name) {
+                    let served = self.serve(&dds, &name, new);
+                    self.provided.insert(name, served);
+                }
+            }
+        }
+        self.provide_own(&mapping);
+        if let Some(catalogue) = &self.catalogue {
+            catalogue.tell(&mapping.services_json());
+        }
+        if let Some(events) = &mut self.events {
+            events.follow(services);
+        }
+    }
+
+    /// Whether something that is shown is not to be shown any more, or otherwise.
+    fn loses(&self, services: &Snapshot, mapping: &Mapping, provided: &BTreeMap<String, Provided>) -> bool {
+        let topics: BTreeMap<&str, &Topic> = mapping.topics().map(|topic| (topic.name.as_str(), topic)).collect();
+        let is_kept = |name: &str, known: &Publication| {
+            let topic = topics.get(name);
+            topic.is_some_and(|topic| services.get(&topic.service).is_some_and(|service| known.is_of(service, topic)))
+        };
+        self.publications.iter().any(|(name, known)| !is_kept(name, known))
+            || self.provided.iter().any(|(name, (known, _))| !provided.get(name).is_some_and(|new| new.replaces(known)))
+    }
+
+    /// The participant that members are shown by.
+    async fn members(&mut self) -> Option<Dds> {
+        if self.members.is_none() {
+            let mut attempts = 0;
+            self.members = loop {
+                match Dds::start(self.place.clone(), false).await {
+                    Ok(dds) => break Some(dds),
+                    Err(error) if attempts == ATTEMPTS => {
+                        tracing::error!(%error, "services are not shown until there are others");
+                        break None;
+                    }
+                    Err(error) => tracing::warn!(%error, "services are not shown yet"),
+                }
+                attempts += 1;
+                tokio::time::sleep(AGAIN).await;
+            };
+        }
+        self.members.clone()
+    }
+
+    fn provide_own(&mut self, mapping: &Mapping) {
+        let registry = mapping.registry();
+        let definitions = mapping.definitions_json(RosVersion::Ros2);
+        if let Some(texts) = &self.definitions {
+            texts.tell(&definitions);
+        }
+        let own = [
+            ("call", Provided::call(registry)),
+            ("call_std", Provided::call_std(registry)),
+            ("definitions", Provided::definitions(registry, definitions)),
+        ];
+        for (name, made) in own {
+            let name = format!("{}/{name}", self.options.root);
+            match made {
+                Ok(new) if self.own.get(&name).is_some_and(|(known, _)| new.replaces(known)) => {}
+                Ok(new) => {
+                    let served = self.serve(&self.dds, &name, new);
+                    self.own.insert(name, served);
+                }
+                // Definitions of the user's own may differ.
+                Err(error) => tracing::error!(name, %error, "not provided"),
+            }
+        }
+    }
+
+    fn serve(&self, dds: &Dds, name: &str, provided: Provided) -> (Arc<Provided>, Server) {
+        let (topics, provided) = (names::service(name, provided.kind()), Arc::new(provided));
+        let server = dds.server(topics, self.middleware, provided.clone(), self.asked.clone());
+        (provided, server)
+    }
+}
+
+/// Services of members, by their names.
+fn wanted(services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Provided> {
+    let provided = mapping.callables().filter_map(|callable| {
+        let service = services.get(&callable.service)?.clone();
+        Some((callable.name.clone(), Provided::member(service, callable.clone())?))
+    });
+    provided.collect()
+}
+
+impl Texts {
+    fn new(dds: &Dds, registry: &Registry, name: &str, quality: Quality) -> Option<Self> {
+        let kind = TypeName::new("std_msgs", "String").ok()?;
+        let shape = Shape::of_message(registry, &kind).ok()?;
+        let writer = dds.writer(names::topic(name, &kind), quality);
+        Some(Self { writer, shape })
+    }
+
+    fn tell(&self, text: &str) {
+        let Shape::Message(message) = &self.shape else { return };
+        let body = cdr::encode(&self.shape, &message.value(vec![text.into()]));
+        if !body.is_ok_and(|body| self.writer.try_write(body.into())) {
+            tracing::warn!("a text is lost: those who listen are slow");
+        }
+    }
+}
+
+/// How often it is tried to take part, and how long it is waited between.
+const ATTEMPTS: u32 = 5;
+const AGAIN: Duration = Duration::from_secs(1);
+/// Requests that wait to be looked at.
+const QUESTIONS: usize = 256;

@@ -1,0 +1,144 @@
+//! The front: what it is told, how it starts and ends.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use keyway_bridge::{Bus, Front, FrontError, OptIn};
+use keyway_bridge_ros::{InForce, registry};
+use keyway_ros_types::{
+    MappingOptions, Types,
+    rules::{Import, Rule},
+};
+use parking_lot::Mutex;
+use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+
+use crate::{
+    NAME,
+    configured::Configured,
+    dds::{Dds, Graph, Middleware, Place},
+    exposed::Exposed,
+    names::is_name,
+};
+
+/// How the bridge is a node of ROS 2.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// `ROS_DOMAIN_ID`
+    pub domain: u16,
+    /// Whose requests are understood.
+    pub middleware: Middleware,
+    /// What all names begin with.
+    pub root: String,
+    /// The node's name.
+    pub node_name: String,
+    /// What types topics and services have.
+    pub types: Types,
+    /// Whether what fits a type of `std_msgs` or `std_srvs` gets it.
+    pub std_shapes: bool,
+    /// Whether all signals are published on `<root>/events` too, as JSON.
+    pub events: bool,
+    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
+    pub definition_paths: Vec<PathBuf>,
+    /// Topics that call methods, and methods that are polled for topics.
+    pub rules: Vec<Rule>,
+    /// Topics and services of ROS as services of the directory.
+    pub imports: Vec<Import>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            domain: 0,
+            middleware: Middleware::default(),
+            root: "/qi".to_owned(),
+            node_name: "/qi/bridge".to_owned(),
+            types: Types::Generated,
+            std_shapes: true,
+            events: false,
+            definition_paths: Vec::new(),
+            rules: Vec::new(),
+            imports: Vec::new(),
+        }
+    }
+}
+
+/// The bridge as a node of ROS 2, serving.
+pub struct Ros2 {
+    options: Options,
+    showing: AbortHandle,
+    _in_force: InForce,
+    ended: Mutex<Option<mpsc::Receiver<()>>>,
+}
+
+impl Front for Ros2 {
+    const NAME: &'static str = NAME;
+
+    type Options = Options;
+
+    async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
+        for (option, name) in [("root", &options.root), ("node", &options.node_name)] {
+            if !is_name(name) {
+                return Err(FrontError::Option(format!(
+                    "{option}: {name:?} is no name of ROS 2; write it as /name, of letters, digits and single underscores"
+                )));
+            }
+        }
+        if options.domain > LAST_DOMAIN {
+            return Err(FrontError::Option(format!("domain: {} is none; they are 0 to {LAST_DOMAIN}", options.domain)));
+        }
+        let registry = registry(&options.definition_paths)
+            .map_err(|why| FrontError::Option(format!("definition_paths: {why}")))?;
+        let (alive, ended) = mpsc::channel(1);
+        let graph = Arc::new(Graph::new(&options.node_name));
+        let place = Place { domain: options.domain, is_local: !opt_in.allows_non_loopback(), graph, _alive: alive };
+        let dds = Dds::start(place.clone(), true).await;
+        let dds = dds.map_err(|error| {
+            let hint = "its sockets cannot be kept on this machine, or there is no room for one more in the domain; \
+                        another domain, or --allow-non-loopback, may help";
+            FrontError::Option(format!("DDS, domain {}: {error}: {hint}", options.domain))
+        })?;
+        let mapping =
+            MappingOptions { root: options.root.clone(), types: options.types, std_shapes: options.std_shapes };
+        let configured = Configured { bus: bus.clone(), dds: dds.clone(), middleware: options.middleware };
+        let in_force = InForce::start(&configured, &registry, &options.rules, &options.imports)
+            .map_err(|(what, error)| FrontError::Option(format!("{what}: {error}")))?;
+        let mut exposed = Exposed::new(bus, dds, place, options.middleware, mapping, registry, options.events);
+        exposed.show_now().await;
+        let showing = tokio::spawn(exposed.run()).abort_handle();
+        Ok(Self { options, showing, _in_force: in_force, ended: Mutex::new(Some(ended)) })
+    }
+
+    fn listening(&self) -> Vec<String> {
+        vec![format!("dds://127.0.0.1/{}", self.options.domain)]
+    }
+
+    fn reload(&self, options: Options) -> bool {
+        options == self.options
+    }
+
+    async fn stop(self) {
+        let ended = self.ended.lock().take();
+        // With them go the ends of the thread's channels.
+        drop(self);
+        if let Some(mut ended) = ended {
+            // Others are told that the node leaves.
+            let _ = timeout(GOODBYE, ended.recv()).await;
+        }
+    }
+}
+
+impl Drop for Ros2 {
+    fn drop(&mut self) {
+        self.showing.abort();
+    }
+}
+
+impl std::fmt::Debug for Ros2 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ros2").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Ports of higher domains overflow, or are those that the system gives to others.
+const LAST_DOMAIN: u16 = 232;
+/// How long it may take to leave.
+const GOODBYE: Duration = Duration::from_millis(1800);
