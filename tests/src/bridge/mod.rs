@@ -2,6 +2,7 @@
 
 mod probe;
 pub mod ros1;
+pub mod ros2;
 pub mod rosbridge;
 mod suite;
 pub mod yarp;

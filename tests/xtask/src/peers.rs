@@ -1,4 +1,4 @@
-//! The test peers: libqi, roslib and roslibpy, ROS 1, YARP; pinned and kept between runs.
+//! The test peers: libqi, roslib and roslibpy, ROS 1, ROS 2, YARP; pinned and kept between runs.
 
 mod ros;
 mod yarp;
@@ -16,7 +16,7 @@ pub(crate) struct Peers {
     /// The interpreter with libqi and pytest.
     pub(crate) python: PathBuf,
     /// The others, by the variables that tests find them by.
-    others: [(&'static str, PathBuf); 3],
+    others: [(&'static str, PathBuf); 4],
 }
 
 impl Peers {
@@ -25,6 +25,7 @@ impl Peers {
         let python = environment(root, "python", "requirements.txt")?;
         ros::ros1()?;
         let others = [
+            ("KEYWAY_PEER_ROS2", environment(root, "ros2", "ros2.txt")?),
             ("KEYWAY_PEER_ROSLIBPY", environment(root, "roslibpy", "roslibpy.txt")?),
             ("KEYWAY_PEER_ROSLIB", ros::roslib(root)?),
             ("KEYWAY_PEER_YARP", yarp::yarp(root)?),

@@ -51,7 +51,14 @@ impl Stage {
         self.build_release()?;
         let mut command = self.cargo();
         // The optional parts are tested with the rest: a second set of features would build everything twice.
-        command.args(["test", "--workspace", "--features", "keyway-cli/otlp", "--locked", "--no-fail-fast"]);
+        command.args([
+            "test",
+            "--workspace",
+            "--features",
+            "keyway-cli/otlp,keyway-cli/ros2",
+            "--locked",
+            "--no-fail-fast",
+        ]);
         self.peers.tell(&mut command);
         command.env("KEYWAY_BIN", self.keyway());
         counted(&mut command)
@@ -84,8 +91,11 @@ impl Stage {
 
     /// What the steps start. Always the same packages: for others, features differ, and everything is built once more.
     fn build_release(&self) -> Result<()> {
+        // The bridge to ROS 2 is an optional part that tests run as a process.
+        let features = ["--features", "keyway-cli/ros2"];
         let packages = ["build", "--locked", "--release", "-p", "keyway-cli", "-p", "keyway-tests", "--bins"];
-        let status = self.cargo().args(packages).status().context("starting cargo")?;
+        let packages = [&packages[..], &features[..]].concat();
+        let status = self.cargo().args(&packages).status().context("starting cargo")?;
         if !status.success() {
             bail!("cargo {} failed", packages.join(" "));
         }
