@@ -45,6 +45,18 @@ impl Domain {
         let take = |id: u16| Some(Self { id, _taken: TcpListener::bind(("127.0.0.1", 7400 + 250 * id)).ok()? });
         (1..=100).find_map(take).unwrap_or_else(|| panic!("no domain of DDS is free"))
     }
+
+    /// The interpreter, for nodes of this domain; its output is to be read, and it is killed when dropped.
+    pub fn command(&self, python: &str) -> Command {
+        let mut command = Command::new(python);
+        command
+            .env("ROS_DOMAIN_ID", self.id.to_string())
+            .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+            .env("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
 }
 
 /// A node, in a process of its own; killed when dropped.
@@ -63,14 +75,10 @@ impl RosNode {
     /// When it does not start.
     pub async fn start(python: &str, domain: &Domain) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/ros2_agent.py");
-        let mut process = Command::new(python)
+        let mut process = domain
+            .command(python)
             .arg(script)
-            .env("ROS_DOMAIN_ID", domain.id.to_string())
-            .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-            .env("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{python}: {error}"));
         let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {

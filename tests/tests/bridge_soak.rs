@@ -14,7 +14,7 @@ use std::{
 use fastrand::Rng;
 use keyway::{Directory, Object, Session};
 use keyway_tests::{
-    bridge::{RosProbe, World, rosbridge, yarp::Tools},
+    bridge::{RosProbe, World, ros2::Nodes, rosbridge, yarp::Tools},
     eventually,
     process::{Keyway, Running},
     ros1::{self, RosMaster},
@@ -85,6 +85,41 @@ impl Listening for RosMaster {
         // What is published: the master remembers subscribers that were killed.
         let all = self.tool("rostopic", &["list", "-p"]).await.out + &self.tool("rosservice", &["list"]).await.out;
         all.lines().filter(|name| name.starts_with(&format!("/qi/{service}/"))).map(str::to_owned).collect()
+    }
+}
+
+impl Listening for Nodes {
+    const NAME: &str = "ROS 2";
+
+    fn listen(&self, _: &Running) -> Listener {
+        let program = "
+import os, rclpy
+from std_msgs.msg import Int32
+rclpy.init()
+node = rclpy.create_node('listener_%d' % os.getpid())
+subscription = node.create_subscription(Int32, '/qi/Probe/tick', lambda message: print(message.data, flush=True), 10)
+rclpy.spin(node)
+";
+        let mut reader = Reader::start(self.program(program));
+        Listener::start(|heard| async move {
+            loop {
+                reader.line().await;
+                heard.fetch_add(1, Relaxed);
+            }
+        })
+    }
+
+    async fn names_of(&self, _: &Running, service: &str) -> Vec<String> {
+        // What is published: others see subscribers that were killed for a while.
+        let program = "
+import time
+time.sleep(0.3)
+topics = [name for name, _ in node.get_topic_names_and_types() if node.count_publishers(name)]
+services = [name for name, _ in node.get_service_names_and_types()]
+print('\\n'.join(name for name in topics + services if name.startswith('/qi/{service}/')))
+";
+        let said = self.run(&program.replace("{service}", service)).await;
+        said.split_whitespace().map(str::to_owned).collect()
     }
 }
 
@@ -316,7 +351,7 @@ async fn c4_nothing_is_left_of_peers_that_come_and_go_at_all_bridges_at_once() {
     if !ros1::is_installed() {
         return;
     }
-    let Some(tools) = Tools::start().await else { return };
+    let (Some(tools), Some(nodes)) = (Tools::start().await, Nodes::start().await) else { return };
     let seconds = env::var("KEYWAY_SOAK_SECONDS").map_or(15, |seconds| seconds.parse().expect("seconds"));
     let seed = env::var("KEYWAY_SOAK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("KEYWAY_SOAK_SEED={seed} KEYWAY_SOAK_SECONDS={seconds}");
@@ -327,7 +362,8 @@ async fn c4_nothing_is_left_of_peers_that_come_and_go_at_all_bridges_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("keyway.toml");
     let text = CONFIG.replace("{directory}", &bus.url()).replace("{master}", &master.uri());
-    fs::write(&config, text.replace("{name_server}", &tools.programs().name_server())).unwrap();
+    let text = text.replace("{name_server}", &tools.programs().name_server());
+    fs::write(&config, text.replace("{domain}", &nodes.domain().to_string())).unwrap();
     let mut command = std::process::Command::new(Keyway::program());
     command.args(["bridge", "--insecure", "--config"]).arg(&config);
     let bridge = Running::start(&mut command);
@@ -344,9 +380,13 @@ async fn c4_nothing_is_left_of_peers_that_come_and_go_at_all_bridges_at_once() {
     let clients = rosbridge::Clients;
     let churning = tokio::spawn(churn(soak.clone(), bus, random.fork()));
     let watching = tokio::spawn(watch(soak.clone()));
-    let [first, second, third] = [random.fork(), random.fork(), random.fork()];
-    let (master, clients, tools) =
-        tokio::join!(soak.live(master, first), soak.live(clients, second), soak.live(tools, third));
+    let [first, second, third, fourth] = [random.fork(), random.fork(), random.fork(), random.fork()];
+    let (master, clients, tools, nodes) = tokio::join!(
+        soak.live(master, first),
+        soak.live(clients, second),
+        soak.live(tools, third),
+        soak.live(nodes, fourth)
+    );
     let bus = churning.await.unwrap();
     let samples = watching.await.unwrap();
 
@@ -354,6 +394,7 @@ async fn c4_nothing_is_left_of_peers_that_come_and_go_at_all_bridges_at_once() {
     soak.sees_only_the_probe(&master, "ROS 1").await;
     soak.sees_only_the_probe(&clients, "rosbridge").await;
     soak.sees_only_the_probe(&tools, "YARP").await;
+    soak.sees_only_the_probe(&nodes, "ROS 2").await;
     eventually("subscriptions of listeners that are gone", async {
         while bus.probe.tick.subscribers() > 0 {
             sleep(Duration::from_millis(50)).await;
@@ -378,6 +419,7 @@ async fn c4_nothing_is_left_of_peers_that_come_and_go_at_all_bridges_at_once() {
     assert!(!said.contains("panicked"), "{said}");
     assert!(master.names_of(&soak.bridge, "Probe").await.is_empty());
     assert!(tools.names_of(&soak.bridge, "Probe").await.is_empty());
+    assert!(nodes.names_of(&soak.bridge, "Probe").await.is_empty());
     bus.stop().await;
 }
 
@@ -396,6 +438,10 @@ listen = "127.0.0.1:0"
 [bridges.ros1]
 enabled = true
 master = "{master}"
+
+[bridges.ros2]
+enabled = true
+domain = {domain}
 
 [bridges.yarp]
 enabled = true

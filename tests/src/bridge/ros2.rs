@@ -1,6 +1,8 @@
 //! ROS 2 as the suite sees it: by a node of rclpy, with types that come with ROS.
 
-use tokio::sync::Mutex;
+use std::process::Stdio;
+
+use tokio::{process::Command, sync::Mutex};
 
 use super::World;
 use crate::{
@@ -22,6 +24,23 @@ impl Nodes {
         let (python, domain) = (python()?, Domain::free());
         let node = Mutex::new(RosNode::start(&python, &domain).await);
         Some(Self { python, domain, node })
+    }
+
+    /// The number of the domain.
+    pub const fn domain(&self) -> u16 {
+        self.domain.id
+    }
+
+    /// One more program of Python in the domain.
+    pub fn program(&self, program: &str) -> Command {
+        let mut command = self.domain.command(&self.python);
+        command.args(["-c", program]).stdin(Stdio::null());
+        command
+    }
+
+    /// What a program prints that the node runs (`peers/ros2_agent.py`).
+    pub async fn run(&self, program: &str) -> String {
+        self.node.lock().await.run(program).await
     }
 
     /// What a method returns, called by its name; or why not.
@@ -49,7 +68,7 @@ time.sleep(0.3)
 names = [name for name, _ in node.get_service_names_and_types() if name.startswith('/qi/')]
 print('\\n'.join(sorted({name.split('/')[2] for name in names if name.count('/') == 3})))
 ";
-        let said = self.node.lock().await.run(program).await;
+        let said = self.run(program).await;
         said.split_whitespace().map(str::to_owned).collect()
     }
 
