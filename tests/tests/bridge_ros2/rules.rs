@@ -6,7 +6,7 @@ use keyway::{Object, Session};
 use keyway_bridge::Mode;
 use keyway_bridge_ros2::{
     Options,
-    rules::{CallRule, Expression, PollRule, Rule, Source},
+    rules::{CallRule, Expression, PollRule, Rule, Source, Sources},
 };
 use keyway_tests::eventually;
 use parking_lot::Mutex;
@@ -30,7 +30,8 @@ async fn velocities_move_the_robot_and_angles_are_polled() {
         message: "geometry_msgs/PointStamped".parse().unwrap(),
         rate: 50.0,
         frame_id: "base_link".to_owned(),
-        sources: [("angle".to_owned(), Source::parse("Mover.angle()").unwrap())].into(),
+        sources: Sources::new([("angle".to_owned(), Source::parse("Mover.angle()").unwrap())].into()).unwrap(),
+        finally: None,
         fields: [("point".to_owned(), Expression::parse("angle").unwrap())].into(),
         is_sensor: true,
     });

@@ -65,7 +65,7 @@ impl Default for Options {
 pub struct Ros2 {
     options: Options,
     showing: AbortHandle,
-    _in_force: InForce,
+    in_force: Option<InForce>,
     ended: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
@@ -104,7 +104,7 @@ impl Front for Ros2 {
         let mut exposed = Exposed::new(bus, dds, place, options.middleware, mapping, registry, options.events);
         exposed.show_now().await;
         let showing = tokio::spawn(exposed.run()).abort_handle();
-        Ok(Self { options, showing, _in_force: in_force, ended: Mutex::new(Some(ended)) })
+        Ok(Self { options, showing, in_force: Some(in_force), ended: Mutex::new(Some(ended)) })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -115,7 +115,10 @@ impl Front for Ros2 {
         options == self.options
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
+        if let Some(in_force) = self.in_force.take() {
+            in_force.stop().await;
+        }
         let ended = self.ended.lock().take();
         // With them go the ends of the thread's channels.
         drop(self);
@@ -141,4 +144,4 @@ impl std::fmt::Debug for Ros2 {
 /// Ports of higher domains overflow, or are those that the system gives to others.
 const LAST_DOMAIN: u16 = 232;
 /// How long it may take to leave.
-const GOODBYE: Duration = Duration::from_millis(1800);
+const GOODBYE: Duration = Duration::from_millis(900);
