@@ -19,6 +19,9 @@ use crate::{
 /// The three checks of the conformance suite that need a gateway.
 const GATEWAY_SKIPS: u64 = 3;
 
+/// How the programs are built that the steps start (Cargo.toml).
+const PROFILE: &str = "tested";
+
 /// Runs everything; an error is what kept a step from running, failures are in the summary.
 pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
     let root = root()?;
@@ -48,7 +51,7 @@ struct Stage {
 
 impl Stage {
     fn rust_tests(&self) -> Result<Counts> {
-        self.build_release()?;
+        self.build_programs()?;
         let mut command = self.cargo();
         // The optional parts are tested with the rest: a second set of features would build everything twice.
         command.args([
@@ -66,7 +69,7 @@ impl Stage {
 
     /// Runs a suite against `keyway directory`.
     fn conformance(&self, suite: &str, expected_skips: u64) -> Result<Counts> {
-        self.build_release()?;
+        self.build_programs()?;
         let directory =
             Listening::start(Command::new(self.keyway()).args(["directory", "--listen", "tcp://127.0.0.1:0"]))?;
         let mut command = Command::new(&self.peers.python);
@@ -77,7 +80,7 @@ impl Stage {
         if suite == "qi_rust" {
             command.env("QI_STRICT_ORDER", "1");
         }
-        command.env("KEYWAY_CONFORMANCE_SERVICE", self.root.join("target/release/conformance_service"));
+        command.env("KEYWAY_CONFORMANCE_SERVICE", self.program("conformance_service"));
         let counts = counted(&mut command)?;
         if counts.skipped != expected_skips {
             bail!("{} checks were skipped, {expected_skips} are expected to be", counts.skipped);
@@ -86,14 +89,18 @@ impl Stage {
     }
 
     fn keyway(&self) -> PathBuf {
-        self.root.join("target/release/keyway")
+        self.program("keyway")
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.root.join("target").join(PROFILE).join(name)
     }
 
     /// What the steps start. Always the same packages: for others, features differ, and everything is built once more.
-    fn build_release(&self) -> Result<()> {
+    fn build_programs(&self) -> Result<()> {
         // The bridge to ROS 2 is an optional part that tests run as a process.
         let features = ["--features", "keyway-cli/ros2"];
-        let packages = ["build", "--locked", "--release", "-p", "keyway-cli", "-p", "keyway-tests", "--bins"];
+        let packages = ["build", "--locked", "--profile", PROFILE, "-p", "keyway-cli", "-p", "keyway-tests", "--bins"];
         let packages = [&packages[..], &features[..]].concat();
         let status = self.cargo().args(&packages).status().context("starting cargo")?;
         if !status.success() {
