@@ -192,6 +192,7 @@ fn bridges(settings: &Settings, context: &mut Context<'_>) {
     for (name, path) in [
         (&bridges.ros.root, ["ros", "root"]),
         (&bridges.ros1.node, ["ros1", "node"]),
+        (&bridges.ros2.node, ["ros2", "node"]),
         (&bridges.yarp.prefix, ["yarp", "prefix"]),
     ] {
         let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "_/".contains(letter);
