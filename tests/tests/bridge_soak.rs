@@ -14,7 +14,7 @@ use std::{
 use fastrand::Rng;
 use keyway::{Directory, Object, Session};
 use keyway_tests::{
-    bridge::{RosProbe, World, ros2::Nodes, rosbridge, yarp::Tools},
+    bridge::{RosProbe, World, ros2::Nodes, rosbridge, start_directory, yarp::Tools},
     eventually,
     process::{Keyway, Running},
     ros1::{self, RosMaster},
@@ -281,15 +281,7 @@ struct Bus {
 
 impl Bus {
     async fn start(url: &str) -> Self {
-        let directory = eventually("the directory's address", async {
-            loop {
-                match Directory::builder().listen(url).start().await {
-                    Ok(directory) => return directory,
-                    Err(_) => sleep(Duration::from_millis(20)).await,
-                }
-            }
-        })
-        .await;
+        let directory = start_directory(url).await;
         let host = Session::connect(&directory.urls()[0]).await.unwrap();
         let probe = RosProbe::default();
         host.register("Probe", probe.object()).await.unwrap();

@@ -61,7 +61,7 @@ pub mod checks {
 
     use super::{Command, Keyway, Running, Stdio, World};
     use crate::{
-        bridge::RosProbe,
+        bridge::{RosProbe, start_directory},
         eventually,
         gateway::{Gateway, token_of, user},
         libqi,
@@ -88,15 +88,7 @@ pub mod checks {
 
     impl Bus {
         async fn start(url: &str) -> Self {
-            let directory = eventually("the directory's address", async {
-                loop {
-                    match Directory::builder().listen(url).start().await {
-                        Ok(directory) => return directory,
-                        Err(_) => sleep(Duration::from_millis(20)).await,
-                    }
-                }
-            })
-            .await;
+            let directory = start_directory(url).await;
             let url = directory.urls().remove(0);
             let (probe, host) = host(&url).await;
             Self { directory, url, probe, host }
