@@ -35,14 +35,17 @@ fn record(identity: &str, member: &str, outcome: Outcome) -> Record {
     }
 }
 
-/// A log with three calls, in which record 1 is its start.
+/// A log with three calls, each in a line of its own; record 1 is the log's start.
 fn log(folder: &Path) -> AuditLog {
     let log = AuditLog::open(folder, Options::default()).unwrap();
     let recorder = log.recorder();
-    recorder.record(record("alice", "moveTo", Outcome::Ok));
-    recorder.record(record("bob", "setStiffnesses", Outcome::Refused("policy.denied".into())));
-    recorder.record(record("alice", "evil\x1b[2J", Outcome::Error));
-    log.flush().unwrap();
+    let refused = Outcome::Refused("policy.denied".into());
+    for (identity, member, outcome) in
+        [("alice", "moveTo", Outcome::Ok), ("bob", "setStiffnesses", refused), ("alice", "evil\x1b[2J", Outcome::Error)]
+    {
+        recorder.record(record(identity, member, outcome));
+        log.flush().unwrap();
+    }
     log
 }
 
@@ -89,7 +92,7 @@ fn a_log_that_was_edited_is_not_verified_and_the_record_is_named() {
     let output = audit(&["verify"], folder.path());
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.contains("audit-000001.jsonl:3: the record was edited"), "{said}");
+    assert!(said.contains("audit-000001.jsonl:3: the line was edited"), "{said}");
     let output = audit(&["verify", "--json"], folder.path());
     assert_eq!(output.status.code(), Some(1));
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -98,7 +101,7 @@ fn a_log_that_was_edited_is_not_verified_and_the_record_is_named() {
     edit(folder.path(), "{\"sequence\":3,", "");
     let output = audit(&["grep", "--identity", "alice"], folder.path());
     assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 2));
-    assert!(text(&output.stderr).contains("audit-000001.jsonl:3 is not a record"));
+    assert!(text(&output.stderr).contains("audit-000001.jsonl:3 is not a line"));
 }
 
 #[test]

@@ -77,7 +77,7 @@ struct GrepArgs {
     folder: FolderArgs,
     #[command(flatten)]
     filter: FilterArgs,
-    /// The records as they were written, a JSON object a line
+    /// A JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -100,7 +100,7 @@ struct TailArgs {
     follow: bool,
     #[command(flatten)]
     filter: FilterArgs,
-    /// The records as they were written, a JSON object a line
+    /// A JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -161,7 +161,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         let what = format!("{} records in {} segments fit", report.records, report.segments);
         println!("{}", coloured(output::GOOD, &what));
         if report.unfinished {
-            println!("half a record follows them: it is being written, or a crash left it");
+            println!("half a line follows them: it is being written, or a crash left it");
         }
         println!("anchor {}", report.last);
     }
@@ -217,7 +217,7 @@ fn tail(args: &TailArgs) -> anyhow::Result<()> {
 fn report(entry: Result<Entry, ReadError>, filter: &Filter, as_json: bool) -> anyhow::Result<bool> {
     let entry = match entry {
         Ok(entry) => entry,
-        Err(error @ ReadError::NotARecord { .. }) => {
+        Err(error @ ReadError::NotALine { .. }) => {
             eprintln!("keyway: {error}");
             return Ok(false);
         }
@@ -225,7 +225,7 @@ fn report(entry: Result<Entry, ReadError>, filter: &Filter, as_json: bool) -> an
     };
     let is_meant = filter.matches(&entry);
     if is_meant {
-        let line = if as_json { entry.text } else { line(&entry) };
+        let line = if as_json { entry.json() } else { line(&entry) };
         writeln!(std::io::stdout(), "{line}")?;
     }
     Ok(is_meant)

@@ -191,7 +191,7 @@ fn observed(folder: &FolderArgs) -> anyhow::Result<Vec<Observed>> {
     for entry in Reader::open(&folder.folder()?).map_err(found_none)? {
         match entry {
             Ok(entry) => observed.extend(access(entry)),
-            Err(error @ ReadError::NotARecord { .. }) => eprintln!("keyway: {error}"),
+            Err(error @ ReadError::NotALine { .. }) => eprintln!("keyway: {error}"),
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,9 +1,11 @@
 //! The chain of hashes: how a line is sealed, and what a sealed line states.
 //!
 //! ```text
-//! {"sequence":N, … ,"previous":"64 hex digits","hash":"64 hex digits"}
-//! └────────────────── what is hashed ─────────┘
+//! {"sequence":N, … ,"holds":COUNT,"previous":"64 hex digits","hash":"64 hex digits"}
+//! └───────────────────────── what is hashed ────────────────┘
 //! ```
+//!
+//! A line has the records N to N + COUNT - 1; without a count, it has one.
 
 use std::{fmt, str::FromStr};
 
@@ -94,6 +96,9 @@ impl FromStr for Link {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sealed {
     pub(crate) previous: Hash,
+    /// The first record of the line.
+    pub(crate) first: u64,
+    /// The last one, with the line's hash.
     pub(crate) link: Link,
 }
 
@@ -106,13 +111,17 @@ pub(crate) enum NotSealed {
     Shape,
 }
 
-/// Appends a line with the number `sequence` to `out`. `body` writes the members between number and hashes, each with a
-/// comma before it. Returns the line's hash.
-pub(crate) fn seal(sequence: u64, previous: Hash, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) -> Hash {
+/// Appends a line to `out`, the first record of which has the number `first`. `body` writes the members between number and hashes,
+/// each with a comma before it, and says how many records they are. Returns the line's last record.
+pub(crate) fn seal(first: u64, previous: Hash, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>) -> u64) -> Link {
     let start = out.len();
     out.extend_from_slice(SEQUENCE);
-    out.extend_from_slice(itoa::Buffer::new().format(sequence).as_bytes());
-    body(out);
+    out.extend_from_slice(itoa::Buffer::new().format(first).as_bytes());
+    let count = body(out);
+    if count > 1 {
+        out.extend_from_slice(HOLDS);
+        out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+    }
     out.extend_from_slice(PREVIOUS);
     out.extend_from_slice(&previous.digits());
     out.push(b'"');
@@ -120,7 +129,7 @@ pub(crate) fn seal(sequence: u64, previous: Hash, out: &mut Vec<u8>, body: impl 
     out.extend_from_slice(HASH);
     out.extend_from_slice(&hash.digits());
     out.extend_from_slice(b"\"}\n");
-    hash
+    Link { sequence: first + count.saturating_sub(1), hash }
 }
 
 /// Checks the hash of a line (without its line feed), and reads what it states.
@@ -130,10 +139,26 @@ pub(crate) fn unseal(line: &[u8]) -> Result<Sealed, NotSealed> {
         return Err(NotSealed::Hash);
     }
     let (body, previous) = before_digits(hashed, PREVIOUS, b"\"").ok_or(NotSealed::Shape)?;
-    let numbered = body.strip_prefix(SEQUENCE).ok_or(NotSealed::Shape)?;
+    let (first, last) = numbers(body).ok_or(NotSealed::Shape)?;
+    Ok(Sealed { previous, first, link: Link { sequence: last, hash } })
+}
+
+/// How many records a line has, be it sealed or not.
+pub(crate) fn count(line: &[u8]) -> u64 {
+    let body = before_digits(line, HASH, b"\"}").and_then(|(hashed, _)| before_digits(hashed, PREVIOUS, b"\""));
+    body.and_then(|(body, _)| numbers(body)).map_or(1, |(first, last)| last - first + 1)
+}
+
+/// The numbers of the first and last record.
+fn numbers(body: &[u8]) -> Option<(u64, u64)> {
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    let numbered = body.strip_prefix(SEQUENCE)?;
     let end = numbered.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(numbered.len());
-    let sequence = std::str::from_utf8(&numbered[..end]).ok().and_then(|digits| digits.parse().ok());
-    Ok(Sealed { previous, link: Link { sequence: sequence.ok_or(NotSealed::Shape)?, hash } })
+    let first = number(&numbered[..end])?;
+    let digits = body.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (rest, count) = body.split_at(body.len() - digits);
+    let count = if rest.ends_with(HOLDS) { number(count)? } else { 1 };
+    Some((first, first.checked_add(count.checked_sub(1)?)?))
 }
 
 /// Splits `… NAME DIGITS END`.
@@ -144,6 +169,7 @@ fn before_digits<'a>(line: &'a [u8], name: &[u8], end: &[u8]) -> Option<(&'a [u8
 }
 
 const SEQUENCE: &[u8] = b"{\"sequence\":";
+const HOLDS: &[u8] = b",\"holds\":";
 const PREVIOUS: &[u8] = b",\"previous\":\"";
 const HASH: &[u8] = b",\"hash\":\"";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -162,10 +188,17 @@ mod tests {
     use super::*;
 
     fn line() -> (Vec<u8>, Link) {
+        holding(1)
+    }
+
+    fn holding(count: u64) -> (Vec<u8>, Link) {
         let mut line = Vec::new();
-        let hash = seal(7, Hash::of(b"before"), &mut line, |out| out.extend_from_slice(b",\"kind\":\"call\""));
+        let link = seal(7, Hash::of(b"before"), &mut line, |out| {
+            out.extend_from_slice(b",\"kind\":\"call\"");
+            count
+        });
         line.pop();
-        (line, Link { sequence: 7, hash })
+        (line, link)
     }
 
     #[test]
@@ -174,16 +207,28 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(json["hash"], link.hash.to_string());
         let sealed = unseal(&line).unwrap();
-        assert_eq!((sealed.previous, sealed.link), (Hash::of(b"before"), link));
+        assert_eq!((sealed.previous, sealed.first, sealed.link), (Hash::of(b"before"), 7, link));
+        assert_eq!((link.sequence, count(&line)), (7, 1));
+    }
+
+    #[test]
+    fn a_line_of_many_records_states_the_first_and_how_many_they_are() {
+        let (line, link) = holding(5);
+        let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&json["sequence"], &json["holds"]), (&7.into(), &5.into()));
+        let sealed = unseal(&line).unwrap();
+        assert_eq!((sealed.first, sealed.link), (7, link));
+        assert_eq!((link.sequence, count(&line)), (11, 5));
     }
 
     #[test]
     fn no_bit_of_it_can_be_changed() {
-        let (line, _) = line();
-        for at in 0..line.len() * 8 {
-            let mut edited = line.clone();
-            edited[at / 8] ^= 1 << (at % 8);
-            assert!(unseal(&edited).is_err(), "bit {at}");
+        for (line, _) in [line(), holding(2)] {
+            for at in 0..line.len() * 8 {
+                let mut edited = line.clone();
+                edited[at / 8] ^= 1 << (at % 8);
+                assert!(unseal(&edited).is_err(), "bit {at}");
+            }
         }
     }
 

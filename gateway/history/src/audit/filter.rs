@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, str::FromStr, time::SystemTime};
 
-use super::read::Entry;
+use super::entry::Entry;
 
 /// A pattern, in which `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -52,6 +52,7 @@ impl Head {
         seal(self.last.sequence, self.last.hash, &mut text, |out| {
             // Writing into a vector does not fail.
             let _ = write!(out, ",\"kind\":\"head\",\"oldest\":{},\"start\":\"{}\"", self.oldest, self.start);
+            1
         });
         text
     }

@@ -1,4 +1,14 @@
-//! A record, or a word of the log about itself, as the members of a JSON object.
+//! Records, or a word of the log about itself, as the members of a JSON object.
+//!
+//! A line of records has their numbers only, and who did what once a segment:
+//!
+//! ```text
+//! "time":BASE,"records":[{"operation":0,"session":…,"identity":…,"role":…,"source":…,"door":…,"service":…,"member":…,"kind":…},[0,0,350],[20,0,410,"error"],…]
+//! ```
+//!
+//! An object says what an operation's number stands for, until it is said anew. A list is a record: when it began (microseconds
+//! from BASE, which is in microseconds since 1970), its operation, its duration in microseconds; unless these are `"ok"`, `""` and
+//! none: its outcome, the code of a refusal, its arguments (or, as a number, their bytes).
 
 use std::{
     collections::HashMap,
@@ -26,25 +36,33 @@ pub(crate) enum Event {
     Stopped,
 }
 
-/// What was written last and will be again: most records are of sessions that have records already, and of the same second.
+/// What the segment's lines have said of operations.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    operations: HashMap<usize, (Arc<Operation>, Box<[u8]>)>,
-    second: u64,
-    /// Its text, up to the fraction.
-    second_text: String,
+    operations: HashMap<usize, (Arc<Operation>, usize)>,
 }
 
 impl Known {
-    fn operation(&mut self, operation: &Arc<Operation>, out: &mut Vec<u8>) {
+    /// Nothing is known at the beginning of a segment.
+    pub(crate) fn clear(&mut self) {
+        self.operations.clear();
+    }
+
+    /// An operation's number. If it is a new one, what it stands for is written.
+    fn number(&mut self, operation: &Arc<Operation>, out: &mut Vec<u8>) -> usize {
         // As long as it is kept here, no other operation has its address.
         let address = Arc::as_ptr(operation).addr();
-        if let Some((_, written)) = self.operations.get(&address) {
-            out.extend_from_slice(written);
-            return;
+        if let Some((_, number)) = self.operations.get(&address) {
+            return *number;
         }
-        let start = out.len();
+        if self.operations.len() >= OPERATIONS {
+            self.operations.clear();
+        }
+        let new = self.operations.len();
+        self.operations.insert(address, (operation.clone(), new));
         let Operation { caller, service, member, kind } = &**operation;
+        out.extend_from_slice(b"{\"operation\":");
+        integer(new as u64, out);
         text("session", &caller.session, out);
         text("identity", &caller.identity, out);
         text("role", &caller.role, out);
@@ -53,51 +71,82 @@ impl Known {
         text("service", service, out);
         text("member", member, out);
         text("kind", kind.name(), out);
-        if self.operations.len() >= OPERATIONS {
-            self.operations.clear();
-        }
-        self.operations.insert(address, (operation.clone(), out[start..].into()));
+        out.extend_from_slice(b"},");
+        new
     }
 
-    fn time(&mut self, time: SystemTime, out: &mut Vec<u8>) {
-        // Later than the year 9999 is a broken clock, of which the text cannot be written.
-        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LATEST);
-        if self.second_text.is_empty() || self.second != since.as_secs() {
-            self.second = since.as_secs();
-            let second = SystemTime::UNIX_EPOCH + Duration::from_secs(self.second);
-            self.second_text = humantime::format_rfc3339_seconds(second).to_string();
-            // The zone comes behind the fraction.
-            self.second_text.pop();
-        }
-        out.extend_from_slice(b",\"time\":\"");
-        out.extend_from_slice(self.second_text.as_bytes());
-        let mut fraction = *b".000000Z\"";
-        let mut micros = since.subsec_micros();
-        for digit in fraction[1..7].iter_mut().rev() {
-            *digit += (micros % 10) as u8;
-            micros /= 10;
-        }
-        out.extend_from_slice(&fraction);
+    fn forget(&mut self, operation: &Arc<Operation>) {
+        self.operations.remove(&Arc::as_ptr(operation).addr());
     }
 }
 
-/// Writes a record's members.
-pub(crate) fn record(record: &Record, argument_bytes: usize, known: &mut Known, out: &mut Vec<u8>) {
-    known.time(record.time, out);
-    known.operation(&record.operation, out);
-    text("outcome", record.outcome.name(), out);
-    if let Outcome::Refused(code) = &record.outcome {
-        text("code", code, out);
+/// Writes the members of a line with as many records as fit into `room` bytes, and with one in any case. Returns how many they are.
+pub(crate) fn records(
+    records: &[Record],
+    room: usize,
+    argument_bytes: usize,
+    known: &mut Known,
+    out: &mut Vec<u8>,
+) -> usize {
+    let base = records.first().map_or(0, |record| micros(record.time));
+    number("time", base, out);
+    member("records", out);
+    out.push(b'[');
+    let (start, mut count) = (out.len(), 0);
+    for record in records {
+        let (before, operations) = (out.len(), known.operations.len());
+        if count > 0 {
+            out.push(b',');
+        }
+        item(record, base, argument_bytes, known, out);
+        if count > 0 && out.len() - start > room {
+            out.truncate(before);
+            if known.operations.len() != operations {
+                known.forget(&record.operation);
+            }
+            break;
+        }
+        count += 1;
     }
-    number("duration_us", u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX), out);
+    out.push(b']');
+    count
+}
+
+fn item(record: &Record, base: u64, argument_bytes: usize, known: &mut Known, out: &mut Vec<u8>) {
+    let operation = known.number(&record.operation, out);
+    let time = micros(record.time);
+    out.push(b'[');
+    if time < base {
+        out.push(b'-');
+    }
+    integer(time.abs_diff(base), out);
+    out.push(b',');
+    integer(operation as u64, out);
+    out.push(b',');
+    integer(u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX), out);
+    if record.outcome != Outcome::Ok || record.arguments.is_some() {
+        out.push(b',');
+        json(record.outcome.name(), out);
+        out.push(b',');
+        json(if let Outcome::Refused(code) = &record.outcome { code } else { "" }, out);
+    }
     if let Some(values) = &record.arguments {
+        out.push(b',');
         arguments(values, argument_bytes, out);
     }
+    out.push(b']');
+}
+
+/// Microseconds since 1970. Before it, or later than the year 9999, is a broken clock, of which the text cannot be written.
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LATEST);
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Writes an event's members.
 pub(crate) fn event(event: &Event, now: SystemTime, out: &mut Vec<u8>) {
-    Known::default().time(now, out);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_micros(micros(now));
+    text("time", &humantime::format_rfc3339_micros(now).to_string(), out);
     text("kind", "log", out);
     match event {
         Event::Dropped(counts) => {
@@ -151,13 +200,16 @@ fn member(name: &str, out: &mut Vec<u8>) {
 
 fn number(name: &str, value: u64, out: &mut Vec<u8>) {
     member(name, out);
+    integer(value, out);
+}
+
+fn integer(value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// `"arguments":[…]`, or how many bytes they had where they are too long or not of their type.
+/// The values of arguments, or how many bytes they had where they are too long or not of their type.
 fn arguments(Arguments(arguments): &Arguments, argument_bytes: usize, out: &mut Vec<u8>) {
     let start = out.len();
-    out.extend_from_slice(b",\"arguments\":");
     let written = arguments.length <= argument_bytes && {
         let mut bounded = Bounded { left: argument_bytes.saturating_mul(JSON_GROWTH), out: &mut *out };
         let values = Transcode::new(&arguments.payload, &arguments.signature);
@@ -165,7 +217,7 @@ fn arguments(Arguments(arguments): &Arguments, argument_bytes: usize, out: &mut 
     };
     if !written {
         out.truncate(start);
-        number("argument_bytes", arguments.length as u64, out);
+        integer(arguments.length as u64, out);
     }
 }
 
@@ -187,11 +239,11 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// Operations that are remembered.
-const OPERATIONS: usize = 2048;
+/// Operations that have numbers.
+pub(crate) const OPERATIONS: usize = 2048;
 /// Bytes of a name or address.
 const TEXT_BYTES: usize = 512;
 /// What JSON may need for each byte of a payload.
 const JSON_GROWTH: usize = 8;
 /// Seconds from 1970 to the end of 9999.
-const LATEST: Duration = Duration::from_secs(253_402_300_799);
+pub(crate) const LATEST: Duration = Duration::from_secs(253_402_300_799);

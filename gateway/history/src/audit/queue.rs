@@ -42,6 +42,11 @@ impl Queue {
         self.add(|batch| batch.records.push(record))
     }
 
+    /// Adds records, for which there is room, and leaves an empty list.
+    pub(super) fn append(&self, records: &mut Vec<Record>) -> Result<(), Ended> {
+        self.add(|batch| batch.records.append(records))
+    }
+
     /// Adds somebody who waits until all before is on disk.
     pub(super) fn flush(&self, done: SyncSender<()>) -> Result<(), Ended> {
         self.add(|batch| batch.flushes.push(done))

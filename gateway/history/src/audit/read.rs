@@ -1,15 +1,14 @@
 //! Reading a log, to its end or as it grows.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::{
+    chain,
+    entry::{Entry, Operations},
     lines::{Found, Lines},
     segment,
 };
@@ -29,9 +28,9 @@ pub enum ReadError {
     /// There is no log.
     #[error("there is no audit log in {}", .0.display())]
     None(PathBuf),
-    /// A line is not a record. Reading goes on with the next; [`verify`](super::verify()) tells what happened.
-    #[error("{file}:{line} is not a record of an audit log; run `keyway audit verify`")]
-    NotARecord {
+    /// A line has no records. Reading goes on with the next; [`verify`](super::verify()) tells what happened.
+    #[error("{file}:{line} is not a line of an audit log; run `keyway audit verify`")]
+    NotALine {
         /// The file's name.
         file: String,
         /// The line in it.
@@ -48,71 +47,6 @@ impl ReadError {
     }
 }
 
-/// A record as it was written. What it does not have is empty.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Entry {
-    /// The file's name.
-    #[serde(skip)]
-    pub file: String,
-    /// The line in it, from 1.
-    #[serde(skip)]
-    pub line: u64,
-    /// The line itself.
-    #[serde(skip)]
-    pub text: String,
-    /// The record's number.
-    pub sequence: u64,
-    /// When it began.
-    #[serde(deserialize_with = "time")]
-    pub time: SystemTime,
-    /// What was done: a [`Kind`](super::Kind)'s name, or `log` for what the log says about itself.
-    pub kind: String,
-    /// What the log says about itself: `started`, `stopped`, `dropped`, `pruned`, `recovered`.
-    #[serde(default)]
-    pub event: String,
-    /// How many records were dropped.
-    #[serde(default)]
-    pub count: u64,
-    /// The session.
-    #[serde(default)]
-    pub session: String,
-    /// Who did it.
-    #[serde(default)]
-    pub identity: String,
-    /// In which role.
-    #[serde(default)]
-    pub role: String,
-    /// From where.
-    #[serde(default)]
-    pub source: String,
-    /// By which door.
-    #[serde(default)]
-    pub door: String,
-    /// The service's name.
-    #[serde(default)]
-    pub service: String,
-    /// The member's name.
-    #[serde(default)]
-    pub member: String,
-    /// `ok`, `error` or `refused`.
-    #[serde(default)]
-    pub outcome: String,
-    /// The code of a refusal.
-    #[serde(default)]
-    pub code: String,
-    /// How long it took, in microseconds.
-    #[serde(default)]
-    pub duration_us: u64,
-    /// The arguments' values, if they were recorded.
-    #[serde(default)]
-    pub arguments: Option<Value>,
-}
-
-fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_rfc3339(&text).map_err(serde::de::Error::custom)
-}
-
 /// The records of a log in their order.
 ///
 /// At the log's present end the iterator says `None`; asked again, it goes on with what has been written since.
@@ -122,6 +56,10 @@ pub struct Reader {
     segment: u64,
     lines: Option<Lines>,
     line: Vec<u8>,
+    /// What the segment's lines have said of operations.
+    operations: Operations,
+    /// Of the last line that was read.
+    entries: VecDeque<Entry>,
     /// There is a later segment, so that this one grows no more.
     is_complete: bool,
 }
@@ -141,8 +79,9 @@ impl Reader {
             reader = Self::at(folder, number);
             let path = segment::path(folder, number);
             let mut lines = Lines::open(&path).map_err(|error| ReadError::new(folder, error))?;
-            while lines.next(&mut line).map_err(|error| ReadError::new(folder, error))? == Found::Whole {}
-            held += lines.count;
+            while lines.next(&mut line).map_err(|error| ReadError::new(folder, error))? == Found::Whole {
+                held += chain::count(&line);
+            }
             if held >= count {
                 break;
             }
@@ -154,11 +93,22 @@ impl Reader {
     }
 
     fn at(folder: &Path, segment: u64) -> Self {
-        Self { folder: folder.to_owned(), segment, lines: None, line: Vec::new(), is_complete: false }
+        Self {
+            folder: folder.to_owned(),
+            segment,
+            lines: None,
+            line: Vec::new(),
+            operations: Operations::default(),
+            entries: VecDeque::new(),
+            is_complete: false,
+        }
     }
 
     fn step(&mut self) -> io::Result<Option<Result<Entry, ReadError>>> {
         loop {
+            if let Some(entry) = self.entries.pop_front() {
+                return Ok(Some(Ok(entry)));
+            }
             let lines = match &mut self.lines {
                 Some(lines) => lines,
                 None => match Lines::open(&segment::path(&self.folder, self.segment)) {
@@ -175,7 +125,10 @@ impl Reader {
                 },
             };
             match lines.next(&mut self.line)? {
-                Found::Whole => return Ok(Some(self.entry())),
+                Found::Whole => match self.read() {
+                    Ok(()) => {}
+                    Err(error) => return Ok(Some(Err(error))),
+                },
                 Found::End | Found::TooLong | Found::Unfinished if self.is_complete => match self.later()? {
                     Some(later) => *self = Self::at(&self.folder, later),
                     None => return Ok(None),
@@ -186,13 +139,16 @@ impl Reader {
         }
     }
 
-    fn entry(&self) -> Result<Entry, ReadError> {
+    /// Reads the records of a line.
+    fn read(&mut self) -> Result<(), ReadError> {
         let (file, line) = (segment::name(self.segment), self.lines.as_ref().map_or(0, |lines| lines.count));
-        let text = std::str::from_utf8(&self.line).ok();
-        let Some(entry) = text.and_then(|text| serde_json::from_str(text).ok()) else {
-            return Err(ReadError::NotARecord { file, line });
-        };
-        Ok(Entry { file, line, text: text.unwrap_or_default().to_owned(), ..entry })
+        let read = std::str::from_utf8(&self.line).ok().and_then(|text| self.operations.read(text));
+        let Some(mut entries) = read else { return Err(ReadError::NotALine { file, line }) };
+        for entry in &mut entries {
+            (entry.file, entry.line) = (file.clone(), line);
+        }
+        self.entries.extend(entries);
+        Ok(())
     }
 
     fn later(&self) -> io::Result<Option<u64>> {

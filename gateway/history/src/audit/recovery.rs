@@ -133,7 +133,7 @@ fn stated_start(path: &Path) -> io::Result<Option<Link>> {
         return Ok(None);
     }
     let sealed = unseal(&line).ok();
-    Ok(sealed.map(|sealed| Link { sequence: sealed.link.sequence.saturating_sub(1), hash: sealed.previous }))
+    Ok(sealed.map(|sealed| Link { sequence: sealed.first.saturating_sub(1), hash: sealed.previous }))
 }
 
 /// The head, if the segment `before` ends there: then all that was in the next one came after it.

@@ -54,11 +54,14 @@ fn quick() -> Options {
     }
 }
 
-/// Writes calls into a log, which is closed then.
+/// Writes calls into a log, each into a line of its own. It is closed then.
 fn write(folder: &Path, options: Options, members: impl IntoIterator<Item = String>) {
     let log = AuditLog::open(folder, options).unwrap();
     let recorder = log.recorder();
-    members.into_iter().for_each(|member| recorder.try_record(call("alice", &member)).unwrap());
+    for member in members {
+        recorder.try_record(call("alice", &member)).unwrap();
+        log.flush().unwrap();
+    }
     log.close().unwrap();
 }
 

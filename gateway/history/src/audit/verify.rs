@@ -21,7 +21,7 @@ pub struct Report {
     pub start: Link,
     /// The last record that fits: an anchor, if there is no problem.
     pub last: Link,
-    /// Whether half a record follows, which a writer is about to finish, or a crash left.
+    /// Whether half a line follows, which a writer is about to finish, or a crash left.
     pub unfinished: bool,
     /// The first that does not fit.
     pub problem: Option<Problem>,
@@ -80,7 +80,7 @@ fn follow(folder: &Path, head: &io::Result<Option<Head>>, anchors: &[Link]) -> i
         report.problem = problem(begin.oldest, 1, Flaw::AnchorGone { sequence: gone.sequence });
         return Ok(report);
     }
-    if let Err(flaw) = matches_known(begin.start, &known) {
+    if let Err(flaw) = matches_known(begin.start.sequence, begin.start, &known) {
         report.problem = problem(begin.oldest, 1, flaw);
         return Ok(report);
     }
@@ -92,7 +92,7 @@ fn follow(folder: &Path, head: &io::Result<Option<Head>>, anchors: &[Link]) -> i
         }
         let walked = walk(&segment::path(folder, expected), report.last, &known)?;
         report.segments += 1;
-        report.records += walked.lines;
+        report.records += walked.link.sequence - report.last.sequence;
         report.last = walked.link;
         (end, lines) = (expected, walked.lines);
         let is_last = segments.last() == Some(number);

@@ -32,10 +32,10 @@ pub enum Flaw {
         expected: u64,
     },
     /// The bytes do not have the hash that the line states.
-    #[error("the record was edited: it does not have the hash it states")]
+    #[error("the line was edited: it does not have the hash it states")]
     Edited,
-    /// The head's hash of this record is another.
-    #[error("the record was replaced: the head has another hash for it")]
+    /// The head's hash of the line's last record is another.
+    #[error("the line was replaced: the head has another hash for its last record")]
     Head,
     /// The head is not as it was written.
     #[error("the head was edited")]
@@ -43,8 +43,8 @@ pub enum Flaw {
     /// There is no head.
     #[error("the head was deleted")]
     HeadMissing,
-    /// Records are missing before this one.
-    #[error("records {from} to {to} are missing before this one")]
+    /// Records are missing before this line.
+    #[error("records {from} to {to} are missing before this line")]
     Missing {
         /// The first.
         from: u64,
@@ -55,7 +55,7 @@ pub enum Flaw {
     #[error("the segment is missing")]
     MissingSegment,
     /// Not a line of an audit log.
-    #[error("not a record of an audit log")]
+    #[error("not a line of an audit log")]
     NotARecord,
     /// A record whose number was there already.
     #[error("out of order: record {found} where record {expected} belongs")]
@@ -66,13 +66,13 @@ pub enum Flaw {
         expected: u64,
     },
     /// The number fits, and the stated hash of the record before does not.
-    #[error("the record was replaced, or the one before: it does not continue record {after}")]
+    #[error("the line was replaced, or the one before: it does not continue record {after}")]
     Replaced {
         /// The record before.
         after: u64,
     },
     /// A line without an end.
-    #[error("half a record")]
+    #[error("half a line")]
     Unfinished,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Walked {
     pub(crate) flaw: Option<Flaw>,
 }
 
-/// Follows the chain from `start`. Every record of `known` it passes must have that hash.
+/// Follows the chain from `start`. Every record of `known` it passes must be the last of a line, with that hash.
 pub(crate) fn walk(path: &Path, start: Link, known: &[(Link, Flaw)]) -> io::Result<Walked> {
     let (mut lines, mut line) = (Lines::open(path)?, Vec::new());
     let mut walked = Walked { link: start, lines: 0, length: 0, flaw: None };
@@ -98,7 +98,7 @@ pub(crate) fn walk(path: &Path, start: Link, known: &[(Link, Flaw)]) -> io::Resu
             Found::End => break,
             Found::TooLong => Err(Flaw::NotARecord),
             Found::Unfinished => Err(Flaw::Unfinished),
-            Found::Whole => step(walked.link, &line).and_then(|link| matches_known(link, known)),
+            Found::Whole => step(walked.link, &line).and_then(|link| matches_known(walked.link.sequence, link, known)),
         };
         match step {
             Ok(link) => walked = Walked { link, lines: lines.count, length: lines.offset, flaw: None },
@@ -116,7 +116,7 @@ fn step(after: Link, line: &[u8]) -> Result<Link, Flaw> {
         NotSealed::Hash => Flaw::Edited,
         NotSealed::Shape => Flaw::NotARecord,
     })?;
-    let (found, expected) = (sealed.link.sequence, after.sequence + 1);
+    let (found, expected) = (sealed.first, after.sequence + 1);
     if found > expected {
         return Err(Flaw::Missing { from: expected, to: found - 1 });
     }
@@ -129,8 +129,9 @@ fn step(after: Link, line: &[u8]) -> Result<Link, Flaw> {
     Ok(sealed.link)
 }
 
-/// Passes a link on if all that is known of it is right.
-pub(crate) fn matches_known(link: Link, known: &[(Link, Flaw)]) -> Result<Link, Flaw> {
-    let wrong = known.iter().find(|(known, _)| known.sequence == link.sequence && known.hash != link.hash);
+/// Passes a link on if all that is known of it, and of the records between it and the one `after` which it comes, is right.
+pub(crate) fn matches_known(after: u64, link: Link, known: &[(Link, Flaw)]) -> Result<Link, Flaw> {
+    let concerns = |known: &Link| known.sequence > after && known.sequence < link.sequence || known.sequence == link.sequence;
+    let wrong = known.iter().find(|(known, _)| concerns(known) && *known != link);
     wrong.map_or(Ok(link), |(_, flaw)| Err(flaw.clone()))
 }

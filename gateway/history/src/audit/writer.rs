@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    chain::{Link, seal},
+    chain::{self, Link},
     line::{self, Event, Known},
     log::{CloseError, Options, Shared},
     queue::Batch,
@@ -84,43 +84,59 @@ impl Writer {
 
     /// Adds records to the chain. Their rooms are free when they are in it.
     fn seal_all(&mut self, records: &mut Vec<Record>) {
-        let (bytes, mut known) = (self.options.argument_bytes, mem::take(&mut self.known));
-        // Some at a time: those who record look at the count as well.
         let mut sealed = 0;
-        for record in records.drain(..) {
-            self.seal(|out| line::record(&record, bytes, &mut known, out));
-            sealed += 1;
-            if sealed == SEALED {
-                self.shared.used.fetch_sub(mem::take(&mut sealed), Relaxed);
-            }
+        while let Some(left @ [_, ..]) = records.get(sealed..) {
+            let (bytes, mut count) = (self.options.argument_bytes, 0);
+            self.seal(|known, room, out| {
+                count = line::records(left, room, bytes, known, out);
+                count as u64
+            });
+            self.shared.used.fetch_sub(count, Relaxed);
+            sealed += count;
         }
-        self.shared.used.fetch_sub(sealed, Relaxed);
-        self.known = known;
+        records.clear();
     }
 
     fn event(&mut self, event: &Event) {
-        self.seal(|out| line::event(event, SystemTime::now(), out));
+        self.seal(|_, _, out| {
+            line::event(event, SystemTime::now(), out);
+            1
+        });
     }
 
-    /// Adds a line to the chain.
-    fn seal(&mut self, body: impl FnOnce(&mut Vec<u8>)) {
-        let (before, start) = (self.link, self.pending.len());
-        let sequence = before.sequence + 1;
-        let hash = seal(sequence, before.hash, &mut self.pending, body);
-        self.link = Link { sequence, hash };
-        let length = self.store.length() + self.pending.len() as u64;
-        if length > self.options.segment_bytes && length > (self.pending.len() - start) as u64 {
-            let line = self.pending.split_off(start);
+    /// Adds a line to the chain. `body` writes it, with so much room for records, and says how many records it has.
+    fn seal(&mut self, mut body: impl FnMut(&mut Known, usize, &mut Vec<u8>) -> u64) {
+        let mut has_rotated = false;
+        loop {
+            let (before, start) = (self.link, self.pending.len());
+            let room = self.options.segment_bytes.saturating_sub(self.length() + FRAME);
+            let room = usize::try_from(room).unwrap_or(LINE).min(LINE);
+            let (known, body) = (&mut self.known, &mut body);
+            let link = chain::seal(before.sequence + 1, before.hash, &mut self.pending, |out| body(known, room, out));
+            let (length, is_first) = (self.length(), self.store.length() == 0 && start == 0);
+            if length <= self.options.segment_bytes || is_first || has_rotated {
+                self.link = link;
+                if self.pending.len() > PENDING {
+                    self.write();
+                }
+                return;
+            }
+            // Once more, as the first line of the next segment.
+            self.pending.truncate(start);
             self.rotate(before);
-            self.pending = line;
-        } else if self.pending.len() > PENDING {
-            self.write();
+            has_rotated = true;
         }
+    }
+
+    /// Bytes of the segment, those among them that are not yet in it.
+    fn length(&self) -> u64 {
+        self.store.length() + self.pending.len() as u64
     }
 
     /// Begins another segment; all before it is on disk.
     fn rotate(&mut self, before: Link) {
         self.write();
+        self.known.clear();
         self.insist(|writer| writer.store.sync(before));
         self.insist(|writer| writer.store.rotate(before));
         if let Some(keep) = self.options.keep_bytes {
@@ -199,8 +215,10 @@ impl Writer {
     }
 }
 
-/// Records after which their rooms are given back.
-const SEALED: usize = 32;
+/// Bytes of records after which a line ends.
+const LINE: usize = 64 << 10;
+/// Bytes of a line besides its records: hashes, numbers, names.
+const FRAME: u64 = 256;
 /// Sealed bytes that are written without waiting for more.
 const PENDING: usize = 256 << 10;
 /// How long to wait for the first record.

@@ -34,7 +34,7 @@ fn a_log_that_ends_anywhere_goes_on() {
         assert_eq!(recovered.len(), usize::from(!is_whole), "{end}");
         let last = ends.iter().rfind(|start| **start <= end).unwrap();
         if let [recovered] = &recovered[..] {
-            assert!(recovered.text.contains(&format!("\"cut_bytes\":{},", end - last)), "{}", recovered.text);
+            assert!(recovered.json().contains(&format!("\"cut_bytes\":{},", end - last)), "{recovered:?}");
             let aside = folder.path().join(format!("audit-000001.jsonl.cut-{last}"));
             assert_eq!(fs::read(aside).unwrap(), &whole[*last..end]);
         }

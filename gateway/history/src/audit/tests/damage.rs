@@ -33,12 +33,12 @@ fn the_first_record_that_does_not_fit_is_named() {
     let of_two = |line: usize, what: &str| format!("audit-000002.jsonl:{line}: {what}");
     assert_eq!(
         changed(1, |lines| lines[2] = lines[2].replace("alice", "malice")),
-        of_two(3, "the record was edited: it does not have the hash it states")
+        of_two(3, "the line was edited: it does not have the hash it states")
     );
     assert!(changed(1, |lines| drop(lines.remove(1))).starts_with(&of_two(2, "records ")));
     assert!(changed(1, |lines| lines.swap(1, 2)).starts_with(&of_two(2, "records ")));
     assert!(changed(1, |lines| lines.insert(2, lines[0].clone())).starts_with(&of_two(3, "out of order")));
-    assert_eq!(changed(1, |lines| lines.insert(0, "{}\n".to_owned())), of_two(1, "not a record of an audit log"));
+    assert_eq!(changed(1, |lines| lines.insert(0, "{}\n".to_owned())), of_two(1, "not a line of an audit log"));
     assert!(changed(1, Vec::clear).starts_with("audit-000003.jsonl:1: records "));
     assert!(changed(2, |lines| lines.truncate(1)).starts_with("audit-000003.jsonl:2: the log is cut off"));
     assert!(changed(2, Vec::clear).starts_with("audit-000003.jsonl:1: the log is cut off"));
@@ -79,6 +79,41 @@ fn a_chain_that_was_made_anew_is_found_by_an_anchor() {
     assert_eq!(verify_with(real.path(), &[anchor]).unwrap().problem, None);
     let later = Link { sequence: 99, ..anchor };
     assert!(matches!(verify_with(real.path(), &[later]).unwrap().problem.unwrap().flaw, Flaw::CutOff { .. }));
+}
+
+#[test]
+fn an_anchor_within_a_line_of_another_chain_is_found() {
+    let (real, forged) = (temporary(), temporary());
+    write(real.path(), quick(), ["a".to_owned(), "b".to_owned()]);
+    let anchor = verify(real.path()).unwrap().last;
+    let log = AuditLog::open(forged.path(), Options { batch_every: Duration::from_millis(200), ..quick() }).unwrap();
+    (0..9).for_each(|_| log.recorder().record(call("eve", "a")));
+    log.close().unwrap();
+    let last = verify(forged.path()).unwrap().last.sequence;
+    assert!(last > anchor.sequence, "{last}");
+    let found = verify_with(forged.path(), &[anchor]).unwrap().problem.unwrap();
+    assert_eq!(found.flaw, Flaw::Anchor { expected: anchor });
+}
+
+#[test]
+fn a_line_that_does_not_hold_what_it_says_is_not_read() {
+    let operation = r#"{"operation":0,"session":"","identity":"a","role":"","source":"","door":"","service":"","member":"m","kind":"call"}"#;
+    let head = r#"{"sequence":5,"time":1,"records":["#;
+    let read = |rest: &str| entry::Operations::default().read(&format!("{head}{rest}}}"));
+    assert_eq!(read(&format!("{operation},[0,0,7]]")).unwrap()[0].member, "m");
+    assert_eq!(read(&format!("{operation},[0,0,7],[0,0,8,\"error\",\"\",[1]]],\"holds\":2")).unwrap().len(), 2);
+    for wrong in [
+        "]",
+        "[0,0,7]]",
+        &format!("{operation},[0,0,7]],\"holds\":2"),
+        &format!("{operation},[-2,0,7]]"),
+        &format!("{operation},[0,0]]"),
+        &format!("{operation},[0,0,7,\"ok\",\"\",[],1]]"),
+        &format!("{operation},[9223372036854775807,0,7]]"),
+        &format!("{},[0,2048,7]]", operation.replace("\"operation\":0", "\"operation\":2048")),
+    ] {
+        assert_eq!(read(wrong), None, "{wrong}");
+    }
 }
 
 #[test]

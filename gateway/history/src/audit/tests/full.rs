@@ -108,6 +108,6 @@ fn room_that_was_taken_is_kept_and_given_back() {
     assert_eq!(recorder.try_record(call("alice", "late")), Err(Refusal::Closed));
     assert_eq!(members(folder.path()), ["first", "third"]);
     let stated = entries(folder.path()).into_iter().find(|entry| entry.event == "dropped").unwrap();
-    assert!(stated.text.contains("\"count\":1,\"post\":1,"), "{}", stated.text);
+    assert!(stated.json().contains("\"count\":1,\"post\":1,"), "{stated:?}");
     assert_eq!(problem(folder.path()), None);
 }
