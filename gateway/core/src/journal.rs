@@ -188,20 +188,53 @@ impl Entry {
 
     /// It is over now; `ok` is whether the service did what it was asked.
     pub(crate) fn finish(self, now: Instant, ok: bool) {
+        self.finish_with(now, ok, Recorder::record);
+    }
+
+    fn finish_with(self, now: Instant, ok: bool, record: impl FnOnce(&Recorder, Record)) {
         self.span.record("otel.status_code", if ok { "OK" } else { "ERROR" });
-        let Subject { recorder, operation } = &*self.subject;
-        let record = || Record {
+        let Subject { recorder: Some(recorder), operation } = &*self.subject else { return };
+        let outcome = Record {
             time: self.time,
             operation: operation.clone(),
             outcome: if ok { Outcome::Ok } else { Outcome::Error },
             duration: now.saturating_duration_since(self.started),
             arguments: self.arguments,
         };
-        match (self.place, recorder) {
-            (Place::Reserved(slot), _) => slot.record(record()),
-            (Place::Whenever, Some(recorder)) => recorder.record(record()),
-            (Place::Whenever, None) => {}
+        match self.place {
+            Place::Reserved(slot) => slot.record(outcome),
+            Place::Whenever => record(recorder, outcome),
         }
+    }
+}
+
+/// What came of one session's operations in one read: recorded in one go, so that sessions seldom wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes {
+    records: Vec<Record>,
+    recorder: Option<Recorder>,
+}
+
+impl Outcomes {
+    /// Something is over now; `ok` is whether the service did what it was asked.
+    pub(crate) fn add(&mut self, entry: Entry, now: Instant, ok: bool) {
+        entry.finish_with(now, ok, |recorder, record| {
+            self.recorder.get_or_insert_with(|| recorder.clone());
+            self.records.push(record);
+        });
+    }
+
+    /// Records what was added.
+    pub(crate) fn record(&mut self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.record_all(&mut self.records);
+        }
+    }
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        self.record();
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     client::{ClientError, GatewayCode},
-    journal::Entry,
+    journal::{Entry, Outcomes},
     metrics::Traffic,
 };
 
@@ -102,8 +102,15 @@ impl Leg {
             let mut connection = Connection::client(session.client_config(capabilities), now);
             connection.start(now, &mut |frame| _ = sender.send(frame));
             let patience = session.connect_timeout();
-            let handler =
-                LegHandler { connection, leg: opening, shared, batch: Vec::new(), patience, deadline: now + patience };
+            let handler = LegHandler {
+                connection,
+                leg: opening,
+                shared,
+                batch: Vec::new(),
+                outcomes: Outcomes::default(),
+                patience,
+                deadline: now + patience,
+            };
             driver.run(handler).await;
         });
         leg
@@ -243,14 +250,14 @@ impl Leg {
     }
 
     /// A call has been answered. Gives the answer back if it is for the client.
-    fn finished(&self, now: Instant, answer: Frame) -> Option<Frame> {
+    fn finished(&self, now: Instant, answer: Frame, outcomes: &mut Outcomes) -> Option<Frame> {
         let running = self.calls.lock().remove(&answer.header.id)?;
         self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
         let is_reply = answer.header.kind == MessageKind::Reply;
         match running.asker {
             Asker::Client(entry) => {
                 if let Some(entry) = entry {
-                    entry.finish(now, is_reply);
+                    outcomes.add(entry, now, is_reply);
                 }
                 Some(answer)
             }
@@ -316,6 +323,7 @@ struct LegHandler {
     /// What the client shares with the gateway.
     shared: SharedCapabilities,
     batch: Vec<Frame>,
+    outcomes: Outcomes,
     /// How long the host may take to let this client in, and until when.
     patience: Duration,
     deadline: Instant,
@@ -346,7 +354,7 @@ impl Handler for LegHandler {
     fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
         match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
             Input::Opened => return self.opened(sender),
-            Input::Answer(frame) => self.batch.extend(self.leg.finished(now, frame)),
+            Input::Answer(frame) => self.batch.extend(self.leg.finished(now, frame, &mut self.outcomes)),
             Input::Event(frame) if self.leg.is_held_back(&frame.header) => {}
             Input::Event(frame) => {
                 self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
@@ -359,6 +367,8 @@ impl Handler for LegHandler {
     }
 
     fn on_batch_end(&mut self) {
+        // Before anybody hears of it.
+        self.outcomes.record();
         send_all(&self.leg.client, self.batch.drain(..));
     }
 
