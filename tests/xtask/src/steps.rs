@@ -19,8 +19,8 @@ use crate::{
 /// The three checks of the conformance suite that need a gateway.
 const GATEWAY_SKIPS: u64 = 3;
 
-/// How the programs are built that the steps start (Cargo.toml).
-const PROFILE: &str = "tested";
+/// What is tested. The optional parts are: a second set of features would build everything twice.
+const TESTED: [&str; 5] = ["test", "--workspace", "--features", "keyway-cli/otlp,keyway-cli/ros2", "--locked"];
 
 /// Runs everything; an error is what kept a step from running, failures are in the summary.
 pub(crate) fn test(only: Option<&str>) -> Result<Summary> {
@@ -51,27 +51,17 @@ struct Stage {
 
 impl Stage {
     fn rust_tests(&self) -> Result<Counts> {
-        self.build_programs()?;
         let mut command = self.cargo();
-        // The optional parts are tested with the rest: a second set of features would build everything twice.
-        command.args([
-            "test",
-            "--workspace",
-            "--features",
-            "keyway-cli/otlp,keyway-cli/ros2",
-            "--locked",
-            "--no-fail-fast",
-        ]);
+        command.args(TESTED).arg("--no-fail-fast");
         self.peers.tell(&mut command);
-        command.env("KEYWAY_BIN", self.keyway());
         counted(&mut command)
     }
 
     /// Runs a suite against `keyway directory`.
     fn conformance(&self, suite: &str, expected_skips: u64) -> Result<Counts> {
         self.build_programs()?;
-        let directory =
-            Listening::start(Command::new(self.keyway()).args(["directory", "--listen", "tcp://127.0.0.1:0"]))?;
+        let mut directory = Command::new(self.program("keyway"));
+        let directory = Listening::start(directory.args(["directory", "--listen", "tcp://127.0.0.1:0"]))?;
         let mut command = Command::new(&self.peers.python);
         command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
         command.current_dir(self.root.join("tests/conformance").join(suite));
@@ -88,23 +78,15 @@ impl Stage {
         Ok(counts)
     }
 
-    fn keyway(&self) -> PathBuf {
-        self.program("keyway")
-    }
-
     fn program(&self, name: &str) -> PathBuf {
-        self.root.join("target").join(PROFILE).join(name)
+        self.root.join("target/debug").join(name)
     }
 
-    /// What the steps start. Always the same packages: for others, features differ, and everything is built once more.
+    /// What the steps start: the programs that the tests are built with. Anything else would build everything once more.
     fn build_programs(&self) -> Result<()> {
-        // The bridge to ROS 2 is an optional part that tests run as a process.
-        let features = ["--features", "keyway-cli/ros2"];
-        let packages = ["build", "--locked", "--profile", PROFILE, "-p", "keyway-cli", "-p", "keyway-tests", "--bins"];
-        let packages = [&packages[..], &features[..]].concat();
-        let status = self.cargo().args(&packages).status().context("starting cargo")?;
+        let status = self.cargo().args(TESTED).arg("--no-run").status().context("starting cargo")?;
         if !status.success() {
-            bail!("cargo {} failed", packages.join(" "));
+            bail!("cargo {} --no-run failed", TESTED.join(" "));
         }
         Ok(())
     }
