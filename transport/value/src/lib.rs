@@ -29,7 +29,9 @@ pub mod transcode;
 mod value;
 mod view;
 
-pub use codec::{CodecError, Decoder, Encoder, Limits, ObjectExporter, ObjectImporter, ObjectLayout, Payload};
+pub use codec::{
+    CodecError, Decoder, Encoder, Limits, ObjectExporter, ObjectImporter, ObjectLayout, Payload, replace_metaobjects,
+};
 pub use convert::{ConversionError, OverloadError};
 pub use ids::{ActionId, Link, MessageId, ObjectId, ServiceId};
 pub use metaobject::{MetaMethod, MetaMethodParameter, MetaObject, MetaObjectBuilder, MetaProperty, MetaSignal};

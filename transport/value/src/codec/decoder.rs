@@ -1,6 +1,6 @@
 //! Reading values from bytes nobody vouches for (spec 2.4, 2.9, H2–H4).
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -230,19 +230,26 @@ impl<'a> Decoder<'a> {
     /// `o`, brought to life by the importer if there is one.
     #[inline(never)]
     pub fn read_object(&mut self) -> Result<ObjectValue, CodecError> {
+        let (_, reference) = self.read_reference()?;
+        Ok(match &mut self.importer {
+            Some(importer) => importer.import(reference),
+            None => ObjectValue::from_reference(reference),
+        })
+    }
+
+    /// `o` as it came, and where its metaobject stands.
+    pub(super) fn read_reference(&mut self) -> Result<(Range<usize>, ObjectReference), CodecError> {
         let transmitted = !self.layout.metaobject_cache || self.read_bool()?;
+        let start = self.position();
         let metaobject = if transmitted { MetaObject::decode(self)? } else { MetaObject::default() };
+        let place = start..self.position();
         if self.layout.metaobject_cache {
             self.read_u32()?;
         }
         let service = ServiceId(self.read_u32()?);
         let object = ObjectId(self.read_u32()?);
         let uid = if self.layout.uid { Some(ObjectUid(self.array()?)) } else { None };
-        let reference = ObjectReference { metaobject: Arc::new(metaobject), service, object, uid };
-        Ok(match &mut self.importer {
-            Some(importer) => importer.import(reference),
-            None => ObjectValue::from_reference(reference),
-        })
+        Ok((place, ObjectReference { metaobject: Arc::new(metaobject), service, object, uid }))
     }
 }
 

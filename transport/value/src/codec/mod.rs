@@ -4,12 +4,14 @@ mod decoder;
 mod dynamic;
 mod encoder;
 mod payload;
+mod replace;
 mod skip;
 
 pub use decoder::{Decoder, Limits};
 pub(crate) use encoder::CountMark;
 pub use encoder::Encoder;
 pub use payload::Payload;
+pub use replace::replace_metaobjects;
 
 use crate::{ConversionError, ObjectReference, ObjectValue, Signature};
 
