@@ -1,15 +1,17 @@
 //! What a role may do with a service, ready for the hot path.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, OnceLock},
 };
 
 use foldhash::fast::RandomState;
 use keyway_policy::ServiceAccess;
 use keyway_value::{ActionId, MetaObject, Payload, Signature, to_payload};
+use parking_lot::Mutex;
 
 use crate::{
+    carried::Carried,
     client::Overflow,
     rules::{InForce, Rules},
 };
@@ -29,7 +31,11 @@ pub(crate) struct Access {
     members: HashMap<ActionId, Arc<str>, RandomState>,
     /// Methods whose arguments are recorded with their values.
     recorded: HashSet<ActionId, RandomState>,
+    /// Which members may carry objects.
+    pub(crate) carried: Arc<Carried>,
     shown: OnceLock<Payload>,
+    /// Metaobjects of objects that the service has returned last, and what is shown of them.
+    objects: Mutex<VecDeque<(Arc<MetaObject>, Arc<MetaObject>)>>,
 }
 
 impl Access {
@@ -73,12 +79,14 @@ impl Access {
             service: service.clone(),
             unlimited: policy.is_unlimited(role),
             rules: access,
+            carried: Arc::new(Carried::of(&metaobject)),
             metaobject,
             generation: *generation,
             overflow,
             members,
             recorded,
             shown: OnceLock::new(),
+            objects: Mutex::default(),
         }
     }
 
@@ -107,6 +115,24 @@ impl Access {
         self.shown.get_or_init(encode).clone()
     }
 
+    /// What is shown of an object that the service returns, by the rules this was made of.
+    pub(crate) fn shown_object(&self, in_force: &InForce, metaobject: &Arc<MetaObject>) -> Arc<MetaObject> {
+        if self.unlimited {
+            return metaobject.clone();
+        }
+        let mut objects = self.objects.lock();
+        if let Some((_, shown)) = objects.iter().find(|(known, _)| known == metaobject) {
+            return shown.clone();
+        }
+        let rules = in_force.rules.policy.object_access(&self.role, &self.service, metaobject);
+        let shown = Arc::new(rules.filter_metaobject(metaobject));
+        if objects.len() >= MAX_KINDS {
+            objects.pop_front();
+        }
+        objects.push_back((metaobject.clone(), shown.clone()));
+        shown
+    }
+
     /// The names of the properties that may be used.
     pub(crate) fn property_names(&self) -> Payload {
         let shown = |id: &u32| self.rules.shows_property(ActionId(*id));
@@ -120,3 +146,6 @@ impl Access {
         to_payload(&names).unwrap_or_default()
     }
 }
+
+/// Kinds of objects that a service returns, of which it is remembered what is shown.
+const MAX_KINDS: usize = 16;

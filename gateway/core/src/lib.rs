@@ -7,6 +7,7 @@
 mod access;
 mod allowance;
 mod bus;
+mod carried;
 mod catalog;
 pub mod client;
 mod comeback;
@@ -19,6 +20,7 @@ mod pace;
 mod presence;
 mod relay;
 mod rules;
+mod shown_objects;
 mod under_way;
 
 pub use bus::{Bus, BusSettings, DoorAddresses};

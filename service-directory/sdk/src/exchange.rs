@@ -135,7 +135,7 @@ impl ObjectExporter for &Exchange {
                         ));
                     }
                 };
-                let metaobject = local.metaobject();
+                let metaobject = peer.shown(*service, local.metaobject());
                 let uid = Some(local.uid());
                 let (service, object) = peer.bind(*service, *passing, local);
                 Ok(ObjectReference { metaobject, service, object, uid })

@@ -13,7 +13,7 @@ use std::{
 use keyway_pipe::{CertificateDer, ConnectionId, PeerAddress, QueueLimits, Sender, SocketOptions, TlsServer};
 pub use keyway_session::{AuthMap, AuthOutcome, AuthRequest, CloseReason, Input};
 use keyway_session::{CapabilityMap, SharedCapabilities};
-use keyway_value::{ObjectId, ObjectUid, ServiceId};
+use keyway_value::{MetaObject, ObjectId, ObjectUid, ServiceId};
 use parking_lot::Mutex;
 
 use crate::{
@@ -173,6 +173,12 @@ impl Client {
     /// An object of this process that was passed to the client, by the ids it has on this connection.
     pub fn object(&self, service: ServiceId, object: ObjectId) -> Option<Object> {
         self.0.find(service, object)
+    }
+
+    /// Says what the client is shown of objects of this process: asked for each that passes to it, with the service by way of which
+    /// it passes. Without, and of the main objects of services, it is shown everything. The first to say so counts.
+    pub fn show_objects(&self, shown: impl Fn(ServiceId, &Arc<MetaObject>) -> Arc<MetaObject> + Send + Sync + 'static) {
+        self.0.show_objects(Box::new(shown));
     }
 
     /// The main object of a service that the client hosts, reached over this connection (spec 7.13).

@@ -8,7 +8,7 @@ use std::{
 
 use keyway_pipe::{ConnectionId, PeerAddress, Sender};
 use keyway_session::{BoundObjects, CallTable, CloseReason, IncomingCalls, Input, SharedCapabilities, SignalAddress};
-use keyway_value::{Link, MessageId, ObjectId, Payload, ServiceId};
+use keyway_value::{Link, MessageId, MetaObject, ObjectId, Payload, ServiceId};
 use keyway_wire::{Flags, Frame, Header, MessageIds, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -43,9 +43,14 @@ pub(crate) struct Peer {
     hubs: Mutex<Vec<Weak<Hub>>>,
     /// How often the other side has begun anew, and forgotten everything.
     restarts: watch::Sender<u32>,
+    /// What the other side is shown of objects; everything if it is not said.
+    shown: OnceLock<ShownObjects>,
     /// Serializes subscribing, so that whoever returns from it is really subscribed.
     pub(crate) subscribing: tokio::sync::Mutex<()>,
 }
+
+/// Gives the metaobject that is shown of an object, by way of a service.
+pub(crate) type ShownObjects = Box<dyn Fn(ServiceId, &Arc<MetaObject>) -> Arc<MetaObject> + Send + Sync>;
 
 /// How far the connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl Peer {
             routes: Mutex::default(),
             hubs: Mutex::default(),
             restarts: watch::Sender::new(0),
+            shown: OnceLock::new(),
             subscribing: tokio::sync::Mutex::default(),
         })
     }
@@ -241,6 +247,20 @@ impl Peer {
         match passing {
             Passing::Returned => bound.bind_returned(service, object),
             Passing::Argument => bound.bind_argument(service, object),
+        }
+    }
+
+    /// The first to say what is shown of objects counts.
+    pub(crate) fn show_objects(&self, shown: ShownObjects) {
+        // Said already.
+        let _ = self.shown.set(shown);
+    }
+
+    /// What the other side is shown of an object.
+    pub(crate) fn shown(&self, service: ServiceId, metaobject: Arc<MetaObject>) -> Arc<MetaObject> {
+        match self.shown.get() {
+            Some(shown) => shown(service, &metaobject),
+            None => metaobject,
         }
     }
 

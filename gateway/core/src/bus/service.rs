@@ -10,6 +10,7 @@ use std::{
 };
 
 use keyway::{IntoObject, Object, Proxy, Session, front::Client};
+use keyway_pipe::ConnectionId;
 use keyway_value::{MetaObject, ObjectUid, ServiceId, ServiceInfo};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -54,8 +55,8 @@ impl Service {
     }
 
     /// Whether it is this client's own.
-    pub(crate) fn is_hosted_by(&self, client: &Client) -> bool {
-        matches!(&self.place, Place::Outside(host, _) if host.id() == client.id())
+    pub(crate) fn is_hosted_by(&self, client: ConnectionId) -> bool {
+        matches!(&self.place, Place::Outside(host, _) if host.id() == client)
     }
 
     /// Whether its host understands less than clients do, so that frames cannot just be passed on.

@@ -4,6 +4,7 @@
 //! its own, and a slow reader costs nothing but what it misses.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, VecDeque},
     sync::{Arc, OnceLock, Weak, atomic::AtomicUsize},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -16,8 +17,8 @@ use keyway::{
 };
 use keyway_history::{Bounds, EventWindow, NotGivenOut, Replay};
 use keyway_value::{
-    ActionId, CodecError, Decoder, Encoder, Limits, ObjectLayout, ObjectReference, ServiceId, Signature, convert,
-    transcode::Transcode,
+    ActionId, CodecError, Decoder, Encoder, Limits, MetaObject, ObjectLayout, ObjectReference, ServiceId, Signature,
+    convert, transcode::Transcode,
 };
 use parking_lot::Mutex;
 use serde_json::json;
@@ -45,7 +46,8 @@ pub(super) struct Feed {
     bounds: Bounds,
     /// What was given out, for those who wait.
     progress: watch::Sender<Progress>,
-    /// The last events as JSON, made once for all who want that.
+    /// The last events as JSON, made once for all who want that; without those that hold objects, of which roles are shown differently
+    /// much.
     texts: Mutex<VecDeque<(u64, Bytes)>>,
     /// Room for events that the one subscriber has not read; `None` where nobody is waited for.
     room: Option<Semaphore>,
@@ -167,13 +169,22 @@ impl Feed {
         }
     }
 
-    /// An event as JSON: a list of the signal's parameters. Objects in it are named, and cannot be called.
-    pub(super) fn json(&self, sequence: u64, payload: &Bytes) -> Result<Bytes, ClientError> {
+    /// An event as JSON: a list of the signal's parameters. Objects in it are named, and cannot be called; of each is told what
+    /// `shown` leaves of it.
+    pub(super) fn json(
+        &self,
+        sequence: u64,
+        payload: &Bytes,
+        shown: impl Fn(&Arc<MetaObject>) -> Arc<MetaObject>,
+    ) -> Result<Bytes, ClientError> {
         if let Some((_, text)) = self.texts.lock().iter().find(|(number, _)| *number == sequence) {
             return Ok(text.clone());
         }
+        let is_for_all = Cell::new(true);
         let describe = |reference: ObjectReference| {
-            let methods = reference.metaobject.methods.values().filter(|method| method.uid >= ActionId::FIRST_USER.0);
+            is_for_all.set(false);
+            let metaobject = shown(&reference.metaobject);
+            let methods = metaobject.methods.values().filter(|method| method.uid >= ActionId::FIRST_USER.0);
             let methods: Vec<_> =
                 methods.map(|method| format!("{}::{}", method.name, method.parameters_signature)).collect();
             json!({ "uid": reference.uid.map(|uid| uid.to_string()), "methods": methods })
@@ -181,10 +192,12 @@ impl Feed {
         let layout = self.layout.get().copied().unwrap_or_default();
         let text = serde_json::to_vec(&Transcode::with(payload, &self.signature, layout).describing(&describe));
         let text = Bytes::from(text.map_err(|error| ClientError::new(GatewayCode::Unreadable, error.to_string()))?);
-        let mut texts = self.texts.lock();
-        texts.push_back((sequence, text.clone()));
-        if texts.len() > TEXTS {
-            texts.pop_front();
+        if is_for_all.get() {
+            let mut texts = self.texts.lock();
+            texts.push_back((sequence, text.clone()));
+            if texts.len() > TEXTS {
+                texts.pop_front();
+            }
         }
         Ok(text)
     }

@@ -52,6 +52,8 @@ pub struct Event {
     /// The signal's parameters, encoded.
     pub payload: Bytes,
     feed: Arc<Feed>,
+    /// What it is of, as its subscriber may use it.
+    target: Target,
 }
 
 /// Lost events, both ends included.
@@ -211,7 +213,7 @@ impl Subscription {
             let seen = newest.as_ref().map_or(lost, |event| event.sequence);
             self.skip((seen - self.cursor).saturating_sub(newest.iter().len() as u64));
             self.cursor = seen;
-            self.ready.extend(newest.map(|event| Delivery::Event(Event::new(event, &feed))));
+            self.ready.extend(newest.map(|event| Delivery::Event(Event::new(event, &feed, &self.target))));
             return Ok(());
         }
         if let Some(to) = gap {
@@ -227,7 +229,7 @@ impl Subscription {
         if let Some(event) = events.last() {
             self.cursor = event.sequence;
         }
-        self.ready.extend(events.into_iter().map(|event| Delivery::Event(Event::new(event, &feed))));
+        self.ready.extend(events.into_iter().map(|event| Delivery::Event(Event::new(event, &feed, &self.target))));
         Ok(())
     }
 
@@ -303,13 +305,14 @@ impl Drop for Subscription {
 }
 
 impl Event {
-    fn new(event: keyway_history::Event, feed: &Arc<Feed>) -> Self {
-        Self { sequence: event.sequence, payload: event.payload, feed: feed.clone() }
+    fn new(event: keyway_history::Event, feed: &Arc<Feed>, target: &Target) -> Self {
+        Self { sequence: event.sequence, payload: event.payload, feed: feed.clone(), target: target.clone() }
     }
 
-    /// The signal's parameters as a JSON list. It is made once, for all subscribers.
+    /// The signal's parameters as a JSON list. It is made once, for all subscribers, unless there are objects in it.
     pub fn json(&self) -> Result<Bytes, ClientError> {
-        self.feed.json(self.sequence, &self.payload)
+        let Target { bus, access, .. } = &self.target;
+        self.feed.json(self.sequence, &self.payload, |metaobject| access.shown_object(&bus.rules(), metaobject))
     }
 }
 

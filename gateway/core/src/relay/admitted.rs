@@ -5,7 +5,9 @@ use std::sync::Arc;
 use keyway_session::CapabilityMap;
 use keyway_value::Value;
 
-use crate::{allowance::Allowance, bus::View, journal::Journal, member::Member, rules::InForce};
+use crate::{
+    allowance::Allowance, bus::View, journal::Journal, member::Member, rules::InForce, shown_objects::ShownObjects,
+};
 
 /// A client that is in, and what it may take.
 pub(super) struct Admitted {
@@ -17,6 +19,8 @@ pub(super) struct Admitted {
     pub(super) view: Arc<View>,
     /// Whether nothing it does has to be looked at.
     pub(super) unlimited: bool,
+    /// What it is shown of objects.
+    pub(super) shown: Arc<ShownObjects>,
     pub(super) max_in_flight: usize,
     pub(super) generation: u64,
     pub(super) allowance: Allowance,
@@ -28,10 +32,12 @@ impl Admitted {
         capabilities: &CapabilityMap,
         view: Arc<View>,
         journal: Option<Journal>,
+        shown: Arc<ShownObjects>,
         rules: &InForce,
     ) -> Self {
         Self {
-            unlimited: rules.rules.policy.is_unlimited(&member.role),
+            unlimited: shown.are_whole(),
+            shown,
             max_in_flight: rules.rules.limits.calls_in_flight,
             generation: rules.generation,
             allowance: Allowance::of(rules),
@@ -46,6 +52,7 @@ impl Admitted {
     pub(super) fn renew(&mut self, rules: &InForce) {
         self.generation = rules.generation;
         self.unlimited = rules.rules.policy.is_unlimited(&self.member.role);
+        self.shown.renew(self.unlimited);
         self.max_in_flight = rules.rules.limits.calls_in_flight;
         self.allowance.renew(rules);
         self.journal = self.journal.take().map(|journal| journal.by(&rules.rules.audit));

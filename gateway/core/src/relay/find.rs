@@ -165,10 +165,10 @@ impl Relay {
             return Some(leg.clone());
         }
         let session = self.bus.session()?;
-        let capabilities = self.admitted.as_ref()?.capabilities.clone();
-        let shared = self.client.shared();
-        let (client, traffic) = (self.client.sender().clone(), self.traffic.clone());
-        let leg = Leg::open(session, info.clone(), client, (capabilities, shared), traffic, QueueLimits::default());
+        let admitted = self.admitted.as_ref()?;
+        let understood = (admitted.capabilities.clone(), self.client.shared());
+        let (client, watched) = (self.client.sender().clone(), (self.traffic.clone(), admitted.shown.clone()));
+        let leg = Leg::open(session, info.clone(), client, understood, watched, QueueLimits::default());
         self.legs.insert(key, leg.clone());
         Some(leg)
     }

@@ -46,6 +46,7 @@ impl Heard {
                 }
                 if let Target::Leg(leg) = target {
                     leg.let_through((header.service, header.object, *signal));
+                    leg.screen.listen((header.service, header.object), &access.carried);
                 }
                 let subscription = Subscription { signal: *signal, access: access.clone(), target: target.clone() };
                 self.0.insert((header.service, header.object, *link), subscription);

@@ -1,7 +1,8 @@
 //! The inner half of a splice: one client's own connection to one service host (DESIGN 4).
 //!
 //! Frames pass unchanged in both directions, so that message ids, links, object ids and what is in payloads mean the same on
-//! both sides. All that is kept is which calls are under way, so that each is answered when the host dies.
+//! both sides. All that is kept is which calls are under way, so that each is answered when the host dies. Of objects that pass, a
+//! limited role is shown a part ([`Screen`]).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,15 +20,17 @@ use foldhash::fast::RandomState;
 use keyway::Session;
 use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
 use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, SignalAddress, errors};
-use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, ServiceInfo};
+use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, ServiceInfo, Signature};
 use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::screen::{Screen, Unreadable};
 use crate::{
     client::{ClientError, GatewayCode},
     journal::{Entry, Outcomes},
     metrics::Traffic,
+    shown_objects::ShownObjects,
 };
 
 /// A client's connection to a service host.
@@ -41,6 +44,8 @@ pub(crate) struct Leg {
     /// Signals that the client may not hear any more, and whether there are any.
     held_back: Mutex<HashSet<SignalAddress>>,
     holds_back: AtomicBool,
+    /// What the client is shown of objects.
+    pub(super) screen: Screen,
 }
 
 enum State {
@@ -59,6 +64,8 @@ enum State {
 struct Running {
     header: Header,
     asker: Asker,
+    /// The type of the result, where it may hold objects.
+    result: Option<Signature>,
 }
 
 /// Who waits for the answer.
@@ -80,7 +87,7 @@ impl Leg {
         info: ServiceInfo,
         client: Sender,
         (capabilities, shared): (CapabilityMap, SharedCapabilities),
-        traffic: Arc<Traffic>,
+        (traffic, shown): (Arc<Traffic>, Arc<ShownObjects>),
         queue: QueueLimits,
     ) -> Arc<Self> {
         let leg = Arc::new(Self {
@@ -90,6 +97,7 @@ impl Leg {
             traffic,
             held_back: Mutex::default(),
             holds_back: AtomicBool::default(),
+            screen: Screen::new(shown, shared.layout()),
         });
         let opening = leg.clone();
         tokio::spawn(async move {
@@ -189,9 +197,9 @@ impl Leg {
         known
     }
 
-    /// Remembers a call, so that it is answered in any case.
-    pub(crate) fn started(&self, header: &Header, entry: Option<Entry>) {
-        let running = Running { header: *header, asker: Asker::Client(entry) };
+    /// Remembers a call, so that it is answered in any case. `result` is the type of its result, where that may hold objects.
+    pub(crate) fn started(&self, header: &Header, entry: Option<Entry>, result: Option<Signature>) {
+        let running = Running { header: *header, asker: Asker::Client(entry), result };
         let before = self.calls.lock().insert(header.id, running);
         // Two calls with one id would be the client's mistake; one of the answers is for both.
         if before.is_none() {
@@ -220,7 +228,7 @@ impl Leg {
             let free = (0..u32::MAX).rev().map(MessageId).find(|id| !calls.contains_key(id));
             let id = free.ok_or(errors::CALL_NOT_HANDLED)?;
             let frame = Frame::call(id, service, object, action, payload);
-            calls.insert(id, Running { header: frame.header, asker: Asker::Gateway(asker) });
+            calls.insert(id, Running { header: frame.header, asker: Asker::Gateway(asker), result: None });
             frame
         };
         self.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -256,10 +264,12 @@ impl Leg {
         let is_reply = answer.header.kind == MessageKind::Reply;
         match running.asker {
             Asker::Client(entry) => {
+                let header = answer.header;
+                let screened = self.screen.answer(answer, running.result.as_ref());
                 if let Some(entry) = entry {
-                    outcomes.add(entry, now, is_reply);
+                    outcomes.add(entry, now, is_reply && screened.is_ok());
                 }
-                Some(answer)
+                Some(screened.unwrap_or_else(|unreadable| unreadable.answer_to(&header)))
             }
             Asker::Gateway(asker) => {
                 let result = if is_reply { Ok(answer.payload.into_bytes()) } else { Err(errors::text_of(&answer)) };
@@ -278,6 +288,7 @@ impl Leg {
                 calls.iter().filter(|(_, running)| running.header.service == service).map(|(id, _)| *id).collect();
             ids.into_iter().filter_map(|id| calls.remove(&id)).collect()
         };
+        self.screen.forget(service);
         self.fail(failed, "Service removed");
     }
 
@@ -298,7 +309,7 @@ impl Leg {
 
     fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
         let now = Instant::now();
-        for Running { header, asker } in calls {
+        for Running { header, asker, .. } in calls {
             self.traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
             let Asker::Client(entry) = asker else { continue };
             if let Some(entry) = entry {
@@ -357,10 +368,31 @@ impl Handler for LegHandler {
             Input::Answer(frame) => self.batch.extend(self.leg.finished(now, frame, &mut self.outcomes)),
             Input::Event(frame) if self.leg.is_held_back(&frame.header) => {}
             Input::Event(frame) => {
-                self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
-                self.batch.push(frame);
+                let header = frame.header;
+                match self.leg.screen.event(frame) {
+                    Ok(frame) => {
+                        self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
+                        self.batch.push(frame);
+                    }
+                    Err(Unreadable(why)) => {
+                        tracing::debug!(service = %header.service, action = %header.action, why, "an event is not passed on");
+                    }
+                }
             }
-            Input::Call(frame) | Input::Post(frame) | Input::Cancel { frame, .. } => self.batch.push(frame),
+            Input::Call(frame) | Input::Post(frame) => {
+                let header = frame.header;
+                match self.leg.screen.call(frame) {
+                    Ok(frame) => self.batch.push(frame),
+                    Err(unreadable) if header.kind == MessageKind::Call => {
+                        // A host that is gone needs no answer.
+                        let _ = sender.send(unreadable.answer_to(&header));
+                    }
+                    Err(Unreadable(why)) => {
+                        tracing::debug!(service = %header.service, action = %header.action, why, "a post is not passed on");
+                    }
+                }
+            }
+            Input::Cancel { frame, .. } => self.batch.push(frame),
             _ => {}
         }
         Ok(())

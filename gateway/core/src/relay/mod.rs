@@ -10,6 +10,7 @@ mod heard;
 mod judge;
 mod leg;
 mod pass;
+mod screen;
 mod unequal;
 
 use std::{
@@ -49,6 +50,7 @@ use crate::{
     metrics::Traffic,
     presence::{Departure, Stay},
     rules::InForce,
+    shown_objects::ShownObjects,
 };
 
 /// A client's session.
@@ -127,7 +129,11 @@ impl Relay {
         let (view, journal) = (self.bus.view(&member.role), self.gateway.journal(&member));
         self.bus.join(&self.client, journal.clone());
         let rules = self.bus.rules();
-        self.admitted = Some(Admitted::new(member, capabilities, view, journal, &rules));
+        let unlimited = rules.rules.policy.is_unlimited(&member.role);
+        let shown = ShownObjects::new(&self.bus, &member.role, self.client.id(), unlimited);
+        let of_this_process = shown.clone();
+        self.client.show_objects(move |service, metaobject| of_this_process.metaobject(service, metaobject));
+        self.admitted = Some(Admitted::new(member, capabilities, view, journal, shown, &rules));
         // There may have been a reload since it was let in.
         if let Err(reason) = self.stands(&rules) {
             self.client.close(reason);

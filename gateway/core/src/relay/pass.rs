@@ -11,7 +11,7 @@ use keyway::{
 };
 use keyway_history::audit::Arguments;
 use keyway_session::{ObjectRequest, errors};
-use keyway_value::{ObjectId, Signature};
+use keyway_value::{ActionId, ObjectId, Signature};
 use keyway_wire::{Flags, Frame, Header};
 
 use super::{
@@ -28,15 +28,24 @@ use crate::{
     under_way::UnderWay,
 };
 
+/// What goes with a message that may pass.
+#[derive(Default)]
+struct Passed {
+    entry: Option<Entry>,
+    /// The types of a call's arguments and result, where they may hold objects and the client may not see all of these.
+    arguments: Option<Signature>,
+    result: Option<Signature>,
+}
+
 impl Relay {
     /// Judges a message, and passes it on.
     pub(super) fn pass(&mut self, now: Instant, input: Input, header: &Header) -> Option<Local> {
         let route = self.routes.get(&header.service)?;
-        let hosts_it = route.service.is_hosted_by(&self.client);
+        let hosts_it = route.service.is_hosted_by(self.client.id());
         let Some(asked) = Asked::by(&input) else {
             // The client's own objects answer and emit; what it cancels is its own call.
             let may_pass = !matches!(input, Input::Event(_)) || header.object.0 >= FIRST_OF_CLIENT || hosts_it;
-            return may_pass.then(|| self.forward(now, input, header, None)).flatten();
+            return may_pass.then(|| self.forward(now, input, header, Passed::default())).flatten();
         };
         if let Err(error) = self.may_begin(&asked) {
             let (service, member) = self.names(header);
@@ -49,7 +58,7 @@ impl Relay {
             &route.access
         } else if hosts_it {
             // What callers have passed to its service, it may use.
-            return self.forward(now, input, header, None);
+            return self.forward(now, input, header, Passed::default());
         } else if header.object.0 >= FIRST_OF_CLIENT {
             // Its own objects a client does not call by way of others.
             self.refuse(&input, errors::CALL_NOT_HANDLED);
@@ -81,7 +90,12 @@ impl Relay {
                             Some(arguments) => entry.with_arguments(arguments),
                             None => entry,
                         });
-                        self.forward(now, input, header, entry)
+                        let mut passed = Passed { entry, ..Passed::default() };
+                        if !admitted.unlimited {
+                            passed.arguments = access.carried.arguments(header.action).cloned();
+                            passed.result = access.carried.result(header.action).cloned();
+                        }
+                        self.forward(now, input, header, passed)
                     }
                     Err(error) => {
                         self.deny(&input, kind, &access.service, access.member(member), &error);
@@ -117,7 +131,8 @@ impl Relay {
     }
 
     /// Passes a message on that may pass.
-    fn forward(&mut self, now: Instant, input: Input, header: &Header, entry: Option<Entry>) -> Option<Local> {
+    fn forward(&mut self, now: Instant, input: Input, header: &Header, passed: Passed) -> Option<Local> {
+        let Passed { entry, arguments, result } = passed;
         let route = self.routes.get(&header.service)?;
         match &input {
             Input::Call(_) => drop(self.traffic.calls.fetch_add(1, Ordering::Relaxed)),
@@ -133,18 +148,27 @@ impl Relay {
             }
             Target::Leg(leg) => {
                 let leg = leg.clone();
+                if header.action == ActionId::TERMINATE {
+                    leg.screen.release(&(header.service, header.object));
+                }
                 match input {
                     Input::Call(frame) => {
-                        leg.started(&frame.header, entry);
+                        leg.started(&frame.header, entry, result);
+                        leg.screen.passes(&frame, arguments.as_ref());
                         self.queue(leg, frame);
                     }
                     Input::Post(frame) => {
                         if let Some(entry) = entry {
                             entry.finish(now, true);
                         }
+                        leg.screen.passes(&frame, arguments.as_ref());
                         self.queue(leg, frame);
                     }
-                    Input::Answer(frame) | Input::Event(frame) | Input::Cancel { frame, .. } => self.queue(leg, frame),
+                    Input::Answer(frame) | Input::Event(frame) => {
+                        leg.screen.passes_back(&frame);
+                        self.queue(leg, frame);
+                    }
+                    Input::Cancel { frame, .. } => self.queue(leg, frame),
                     _ => {}
                 }
                 None

@@ -22,7 +22,11 @@ struct Event {
 
 impl Stream {
     async fn open(client: &Client, query: &str, since: Option<u64>) -> Self {
-        let mut request = client.request("GET", &format!("/v1/services/Meter/signals/ticks{query}"));
+        Self::of(client, "ticks", query, since).await
+    }
+
+    async fn of(client: &Client, signal: &str, query: &str, since: Option<u64>) -> Self {
+        let mut request = client.request("GET", &format!("/v1/services/Meter/signals/{signal}{query}"));
         if let Some(since) = since {
             request = request.header("last-event-id", since.to_string());
         }
@@ -67,6 +71,22 @@ async fn events_come_in_order_with_numbers() {
     assert_eq!((first.kind.as_str(), &first.data), ("message", &json!([0, "tick"])));
     let second = stream.next().await;
     assert_eq!((second.id, second.data), (first.id.map(|id| id + 1), json!([1, "tick"])));
+}
+
+#[tokio::test]
+async fn objects_in_answers_and_events_show_what_a_role_may_use() {
+    let world = World::new().await;
+    let (admin, reader) = (world.client("admin"), world.client("reader"));
+    let mut streams = [Stream::of(&admin, "opened", "", None).await, Stream::of(&reader, "opened", "", None).await];
+    // One subscription inside serves both.
+    for emitted in 0..2 {
+        world.opened.emit(&(world::register(),));
+        let (all, some) = (streams[0].next().await.data, streams[1].next().await.data);
+        assert_eq!(all[0]["$object"]["methods"], json!(["double::(i)", "read::()"]), "{emitted}");
+        assert_eq!(some[0]["$object"]["methods"], json!(["read::()"]), "{emitted}");
+    }
+    let (_, opened) = reader.post("/v1/services/Meter/open", "").await;
+    assert_eq!(opened["$object"]["methods"], json!(["read::()"]));
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn an_object_that_is_returned_can_be_used_until_it_is_released() {
     let world = World::new().await;
     let admin = world.client("admin");
     let (status, object) = admin.post("/v1/services/Meter/open", "").await;
-    assert_eq!((status, &object["$object"]["methods"]), (200, &json!(["double::(i)"])));
+    assert_eq!((status, &object["$object"]["methods"]), (200, &json!(["double::(i)", "read::()"])));
     let path = format!("/v1/objects/{}", object["$object"]["id"].as_str().unwrap());
     assert_eq!(admin.post(&format!("{path}/double"), "[21]").await, (200, json!(42)));
     // It is nobody else's.

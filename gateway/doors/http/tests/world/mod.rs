@@ -42,6 +42,21 @@ role = "careful"
 service = "Meter"
 allow = ["add"]
 rate = "2/h"
+
+[[role]]
+name = "reader"
+
+[[rule]]
+name = "readers read"
+role = "reader"
+service = "Meter"
+allow = ["open", "subscribe:*"]
+
+[[rule]]
+name = "what is open"
+role = "reader"
+service = "Meter.object"
+allow = ["read"]
 "#;
 
 /// Everything that has to live for a test.
@@ -49,6 +64,7 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) door: Option<Door>,
     pub(crate) ticks: Signal<(i32, String)>,
+    pub(crate) opened: Signal<(Object,)>,
     /// Calls of `wait` that were dropped before their end.
     pub(crate) canceled: Arc<AtomicUsize>,
     pub(crate) host: Session,
@@ -73,15 +89,15 @@ impl World {
         let directory = Directory::builder().listen("tcp://127.0.0.1:0").start().await.unwrap();
         let url = directory.urls().remove(0);
         let host = Session::connect(&url).await.unwrap();
-        let (ticks, canceled) = (Signal::new(), Arc::new(AtomicUsize::new(0)));
+        let (ticks, opened, canceled) = (Signal::new(), Signal::new(), Arc::new(AtomicUsize::new(0)));
         host.register("ALTextToSpeech", speech()).await.unwrap();
-        host.register("Meter", meter(&ticks, &canceled)).await.unwrap();
+        host.register("Meter", meter(&ticks, &opened, &canceled)).await.unwrap();
         let bus = BusSettings { name: "nao".to_owned(), ..BusSettings::new(url, Session::builder()) };
         let gateway = Gateway::start(rules, vec![bus], None);
         gateway.buses()[0].attached().await;
         let settings = DoorSettings { urls: vec!["http://127.0.0.1:0".to_owned()], ..settings };
         let door = Door::open(&gateway, settings).await.unwrap();
-        Self { gateway, door: Some(door), ticks, canceled, host, directory }
+        Self { gateway, door: Some(door), ticks, opened, canceled, host, directory }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -132,14 +148,14 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, serde_json
     (status, serde_json::from_str(&text).unwrap_or(serde_json::Value::Null))
 }
 
-/// Users admin, speaker and careful, whose tokens are their names.
+/// Users admin, speaker, careful and reader, whose tokens are their names.
 pub(crate) fn rules(anonymous: bool) -> Rules {
     let policy = Policy::parse("policy.toml", POLICY).unwrap();
     let mut text = String::new();
     if anonymous {
         text.push_str("anonymous = { role = \"speaker\" }\n");
     }
-    for name in ["admin", "speaker", "careful"] {
+    for name in ["admin", "speaker", "careful", "reader"] {
         let hash = token::hash(&Secret::new(name.to_owned()));
         text.push_str(&format!("[[user]]\nname = \"{name}\"\nrole = \"{name}\"\ntoken_hash = \"{hash}\"\n"));
     }
@@ -156,7 +172,15 @@ fn speech() -> Object {
     object.build()
 }
 
-fn meter(ticks: &Signal<(i32, String)>, canceled: &Arc<AtomicUsize>) -> Object {
+/// What a meter opens.
+pub(crate) fn register() -> Object {
+    let mut inner = Object::builder();
+    inner.method("double", |(n,): (i32,)| n * 2);
+    inner.method("read", |()| 1);
+    inner.build()
+}
+
+fn meter(ticks: &Signal<(i32, String)>, opened: &Signal<(Object,)>, canceled: &Arc<AtomicUsize>) -> Object {
     let mut object = Object::builder();
     object.method("add", |(a, b): (i32, i32)| a + b);
     object.method("add", |(a, b): (String, String)| a + &b);
@@ -170,11 +194,8 @@ fn meter(ticks: &Signal<(i32, String)>, canceled: &Arc<AtomicUsize>) -> Object {
             drop(canary);
         }
     });
-    object.method("open", |()| {
-        let mut inner = Object::builder();
-        inner.method("double", |(n,): (i32,)| n * 2);
-        inner.build()
-    });
+    object.method("open", |()| register());
+    object.signal("opened", opened);
     object.signal("ticks", ticks);
     object.property("unit", &Property::new("kWh".to_owned()));
     object.build()

@@ -3,6 +3,7 @@
 mod audit;
 mod limits;
 mod matrix;
+mod objects;
 mod reload;
 mod silent_host;
 mod stage;

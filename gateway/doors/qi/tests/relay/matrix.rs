@@ -58,11 +58,7 @@ struct Native {
 
 impl Native {
     async fn new(shared: bool) -> Self {
-        let CertifiedKey::<KeyPair> { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let pem = cert.pem().into_bytes();
-        let tls = TlsServer::from_pem(&pem, signing_key.serialize_pem().as_bytes()).unwrap();
-        let front = FrontSettings { tls: Some(tls), ..FrontSettings::default() };
+        let (pem, front) = quic_front();
         let plan =
             Plan { shared, policy: POLICY, users: USERS, front, listen: &["quic://127.0.0.1:0"], ..Plan::default() };
         let stage = Stage::new(plan).await;
@@ -115,6 +111,14 @@ impl Native {
         let builder = Session::builder().tls(TlsClient::ca_pem(&self.pem).unwrap()).credentials(user, token_of(user));
         soon("connecting", builder.connect(&self.url())).await.unwrap()
     }
+}
+
+/// A certificate of this machine, and a front that shows it.
+pub(crate) fn quic_front() -> (Vec<u8>, FrontSettings) {
+    let CertifiedKey::<KeyPair> { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let pem = cert.pem().into_bytes();
+    let tls = TlsServer::from_pem(&pem, signing_key.serialize_pem().as_bytes()).unwrap();
+    (pem, FrontSettings { tls: Some(tls), ..FrontSettings::default() })
 }
 
 fn address((service, metaobject): &(u32, Arc<MetaObject>), name: &str) -> Address {
