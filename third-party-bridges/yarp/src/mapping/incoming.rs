@@ -5,7 +5,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use bytes::Bytes;
 use keyway::{
     Signature, Value,
-    value::{List, Map, OptionalValue, QiString, Tuple, Type},
+    value::{List, Map, OptionalValue, QiString, Tuple, Type, convert::convert},
 };
 use keyway_yarp_wire::{Bottle, Item, Vocab};
 
@@ -52,12 +52,7 @@ pub(crate) fn from_item(item: &Item, wanted: &Signature) -> Result<Fit, Reason> 
     let found = match wanted.kind() {
         Type::Bool => bool_of(item).map(|(value, distance)| (Value::Bool(value), distance)),
         kind if kind.is_integer() => return integer(item, wanted).ok_or_else(wrong),
-        Type::Float => float_of(item).map(|(value, exact)| {
-            #[expect(clippy::cast_possible_truncation, reason = "asked for in single precision")]
-            let narrow = value as f32;
-            (Value::Float(narrow), if matches!(item, Item::Float32(_)) { 0 } else { exact + 1 })
-        }),
-        Type::Double => float_of(item).map(|(value, exact)| (Value::Double(value), exact)),
+        Type::Float | Type::Double => float(item, wanted),
         Type::String => string(item),
         Type::Raw => raw(item).map(|(bytes, distance)| (Value::Raw(bytes), distance)),
         Type::List(element) | Type::VarArgs(element) => {
@@ -75,12 +70,6 @@ pub(crate) fn from_item(item: &Item, wanted: &Signature) -> Result<Fit, Reason> 
 /// The value that an item is by itself.
 pub(crate) fn to_dynamic(item: &Item) -> Value {
     let value = match item {
-        Item::Int8(value) => Value::Int8(*value),
-        Item::Int16(value) => Value::Int16(*value),
-        Item::Int32(value) => Value::Int32(*value),
-        Item::Int64(value) => Value::Int64(*value),
-        Item::Float32(value) => Value::Float(*value),
-        Item::Float64(value) => Value::Double(*value),
         Item::Vocab(Vocab::FALSE) => Value::Bool(false),
         Item::Vocab(Vocab::TRUE) => Value::Bool(true),
         Item::Vocab(Vocab::NULL) => Value::Void,
@@ -92,6 +81,7 @@ pub(crate) fn to_dynamic(item: &Item) -> Value {
             let entries = entries.iter().map(|(key, value)| (Value::from(key_text(key)), to_dynamic(value)));
             Value::map(Signature::string(), Signature::dynamic(), entries.collect())
         }
+        other => number(other).unwrap_or_default(),
     };
     value.into_dynamic()
 }
@@ -114,65 +104,53 @@ fn bool_of(item: &Item) -> Option<(bool, Distance)> {
         Item::Vocab(Vocab::FALSE) => Some((false, 0)),
         Item::Vocab(Vocab::OK) => Some((true, NEAR)),
         Item::Vocab(Vocab::FAIL) => Some((false, NEAR)),
-        _ => match integer_of(item)? {
-            0 => Some((false, FAR)),
-            1 => Some((true, FAR)),
-            _ => None,
-        },
+        _ => Some((convert(integer_of(item)?, &Signature::bool()).ok()?.as_bool()?, FAR)),
     }
 }
 
-const fn integer_of(item: &Item) -> Option<i64> {
-    match item {
-        Item::Int8(value) => Some(*value as i64),
-        Item::Int16(value) => Some(*value as i64),
-        Item::Int32(value) => Some(*value as i64),
-        Item::Int64(value) => Some(*value),
-        _ => None,
-    }
+/// A number as it is.
+const fn number(item: &Item) -> Option<Value> {
+    Some(match item {
+        Item::Int8(value) => Value::Int8(*value),
+        Item::Int16(value) => Value::Int16(*value),
+        Item::Int32(value) => Value::Int32(*value),
+        Item::Int64(value) => Value::Int64(*value),
+        Item::Float32(value) => Value::Float(*value),
+        Item::Float64(value) => Value::Double(*value),
+        _ => return None,
+    })
+}
+
+/// A number that is none with a point in it.
+fn integer_of(item: &Item) -> Option<Value> {
+    number(item).filter(|number| !matches!(number, Value::Float(_) | Value::Double(_)))
 }
 
 /// Any number as a float, and how far it is from one.
-fn float_of(item: &Item) -> Option<(f64, Distance)> {
-    match item {
-        Item::Float64(value) => Some((*value, 0)),
-        Item::Float32(value) => Some((f64::from(*value), 1)),
-        #[expect(clippy::cast_precision_loss, reason = "an integer becomes the nearest float")]
-        _ => integer_of(item).map(|value| (value as f64, NEAR)),
-    }
+fn float(item: &Item, wanted: &Signature) -> Option<Fit> {
+    let distance = match (item, wanted.kind()) {
+        (Item::Float32(_), Type::Float) | (Item::Float64(_), Type::Double) => 0,
+        (Item::Float32(_), _) | (Item::Float64(_), _) => 1,
+        (_, Type::Float) => NEAR + 1,
+        _ => NEAR,
+    };
+    Some((convert(number(item)?, wanted).ok()?, distance))
 }
 
 /// Any number in the range of the type; it never wraps, and nothing is cut off.
 fn integer(item: &Item, wanted: &Signature) -> Option<Fit> {
-    let (number, far) = match item {
-        Item::Float32(_) | Item::Float64(_) => {
-            let (value, _) = float_of(item)?;
-            // Beyond these no integer type reaches; NaN fails the comparison, too.
-            let whole = (-9.3e18..=1.9e19).contains(&value) && value.fract() == 0.0;
-            #[expect(clippy::cast_possible_truncation, reason = "checked above")]
-            whole.then_some((value as i128, FAR))?
-        }
-        _ => (i128::from(integer_of(item)?), 0),
-    };
-    let same = matches!(
-        (item, wanted.kind()),
+    let number = number(item)?;
+    let distance = match (item, wanted.kind()) {
+        // The bus would cut it off.
+        (Item::Float32(_) | Item::Float64(_), _) if number.as_f64()?.fract() != 0.0 => return None,
+        (Item::Float32(_) | Item::Float64(_), _) => FAR + 1,
         (Item::Int8(_), Type::Int8)
-            | (Item::Int16(_), Type::Int16)
-            | (Item::Int32(_), Type::Int32)
-            | (Item::Int64(_), Type::Int64)
-    );
-    let value = match wanted.kind() {
-        Type::Int8 => Value::Int8(number.try_into().ok()?),
-        Type::UInt8 => Value::UInt8(number.try_into().ok()?),
-        Type::Int16 => Value::Int16(number.try_into().ok()?),
-        Type::UInt16 => Value::UInt16(number.try_into().ok()?),
-        Type::Int32 => Value::Int32(number.try_into().ok()?),
-        Type::UInt32 => Value::UInt32(number.try_into().ok()?),
-        Type::Int64 => Value::Int64(number.try_into().ok()?),
-        Type::UInt64 => Value::UInt64(number.try_into().ok()?),
-        _ => return None,
+        | (Item::Int16(_), Type::Int16)
+        | (Item::Int32(_), Type::Int32)
+        | (Item::Int64(_), Type::Int64) => 0,
+        _ => 1,
     };
-    Some((value, if same { 0 } else { far + 1 }))
+    Some((convert(number, wanted).ok()?, distance))
 }
 
 fn string(item: &Item) -> Option<Fit> {
@@ -193,7 +171,7 @@ fn raw(item: &Item) -> Option<(Bytes, Distance)> {
         Item::Blob(bytes) => Some((bytes.clone(), 0)),
         Item::String(bytes) => Some((bytes.clone(), FAR)),
         Item::List(items) => {
-            let byte = |item: &Item| integer_of(item).and_then(|number| u8::try_from(number).ok());
+            let byte = |item: &Item| u8::try_from(integer_of(item)?.as_i64()?).ok();
             Some((items.iter().map(byte).collect::<Option<Vec<_>>>()?.into(), FAR))
         }
         _ => None,
