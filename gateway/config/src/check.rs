@@ -187,6 +187,7 @@ fn bridges(settings: &Settings, context: &mut Context<'_>) {
     let milliseconds_to_hour = Duration::from_millis(10)..=Duration::from_secs(3600);
     let reason = "`call_timeout` is \"10ms\" to \"1h\"";
     demand(milliseconds_to_hour.contains(&bridges.call_timeout), &["call_timeout"], reason);
+    demand(milliseconds_to_hour.contains(&bridges.yarp.call_timeout), &["yarp", "call_timeout"], reason);
     demand(bridges.calls > 0, &["calls"], "`calls` is at least 1");
     demand(bridges.calls_per_connection > 0, &["calls_per_connection"], "`calls_per_connection` is at least 1");
     for (name, path) in [

@@ -425,6 +425,7 @@ fn a_bridge_that_shows_nothing_or_whose_directory_nobody_knows_is_refused() {
         ),
         ("[bridges]\ncalls = 0\n".to_owned(), "`calls` is at least 1"),
         ("[bridges]\ncall_timeout = '1ms'\n".to_owned(), "`call_timeout` is"),
+        ("[bridges.yarp]\ncall_timeout = '2h'\n".to_owned(), "`call_timeout` is"),
         ("[bridges.rosbridge]\nflavour = 3\n".to_owned(), "there is no ROS 3"),
         ("[bridges.yarp]\ndialect = '5'\n".to_owned(), "expected `3` or `4`"),
         ("[bridges.rosbridge]\nlisten = '9090'\n".to_owned(), "an address is a host and a port"),

@@ -1,5 +1,7 @@
 //! Calls (YARP-010 to YARP-022).
 
+use std::time::Duration;
+
 use crate::stage::Stage;
 
 /// Says lines to the probe's port, and compares the responses.
@@ -117,4 +119,11 @@ async fn yarp_022_help_lists_all_methods() {
     assert_eq!(help, "Responses:\n  add(int32 a, int32 b) -> int32");
     let help = stage.rpc("help get answer").await;
     assert_eq!(help, "Responses:\n  get_answer() -> int32");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_takes_as_long_as_the_front_says() {
+    let Some(stage) = Stage::with(|options| options.call_timeout = Duration::from_millis(300)).await else { return };
+    assert_eq!(stage.rpc("slow 60000").await, "[fail] \"timeout after 300ms\"");
+    assert_eq!(stage.rpc("add 2 3").await, "5");
 }

@@ -25,6 +25,8 @@ pub struct Peer {
     name: String,
     address: String,
     under_way: Arc<AtomicUsize>,
+    /// How long a call may take, if not as long as the rules say.
+    limit: Option<Duration>,
 }
 
 /// Why a call has no result. Texts are those that peers are told (ROS spec 6.5).
@@ -70,7 +72,14 @@ pub enum CallError {
 impl Peer {
     pub(crate) fn new(traffic: Arc<Traffic>, front: &'static str, name: &str, address: &str) -> Self {
         let (name, address) = (name.to_owned(), address.to_owned());
-        Self { traffic, front, name, address, under_way: Arc::default() }
+        Self { traffic, front, name, address, under_way: Arc::default(), limit: None }
+    }
+
+    /// Its calls may take so long, whatever the rules say: for worlds that have a time of their own.
+    #[must_use]
+    pub const fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     /// Calls a method of the service's [`members`](Service::members). Arguments are converted to the declared types; the result has
@@ -204,7 +213,7 @@ impl Peer {
     ) -> Result<T, CallError> {
         let (mode, limit) = {
             let rules = self.traffic.rules.load();
-            (rules.mode, rules.limits.call_timeout)
+            (rules.mode, self.limit.unwrap_or(rules.limits.call_timeout))
         };
         if is_write && mode == Mode::Read {
             return Err(CallError::ReadOnly);

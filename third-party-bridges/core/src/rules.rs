@@ -32,7 +32,7 @@ pub struct Limits {
     pub calls_per_peer: usize,
     /// Calls under way of all peers.
     pub calls: usize,
-    /// How long a call may take.
+    /// How long a call may take, where a front has no time of its own.
     pub call_timeout: Duration,
 }
 

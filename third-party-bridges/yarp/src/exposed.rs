@@ -11,7 +11,6 @@ use keyway_yarp_wire::{Bottle, name_server::port_name_part};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    front::NAME,
     mapping::{OutgoingError, arguments, from_bottle, to_bottle},
     options::StructStyle,
     port::{Data, Inner, Outputs, Port, Purpose, Reader},
@@ -161,7 +160,7 @@ impl Setter {
         let setter = Self { shared: shared.clone(), signature: property.signature.clone(), latest };
         let name = property.name.clone();
         tasks.spawn(async move {
-            let peer = shared.bus.peer(NAME, &format!("{name}:i"), "");
+            let peer = shared.peer(&format!("{name}:i"), "");
             while changes.changed().await.is_ok() {
                 let Some(value) = changes.borrow_and_update().clone() else { continue };
                 if let Err(error) = peer.set(&service, id, value).await {

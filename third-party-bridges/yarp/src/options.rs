@@ -1,5 +1,7 @@
 //! What can be set.
 
+use std::time::Duration;
+
 use keyway_bridge::FrontError;
 use keyway_yarp_wire::{Carrier, Dialect, name_server::is_port_name};
 
@@ -20,6 +22,8 @@ pub struct Options {
     pub envelope: bool,
     /// Whether names are taken from ports that are alive.
     pub takeover: bool,
+    /// How long a call of a service may take.
+    pub call_timeout: Duration,
     /// How structs are written.
     pub struct_style: StructStyle,
     /// Ports that become services.
@@ -61,6 +65,7 @@ impl Default for Options {
             dialect: Dialect::default(),
             envelope: true,
             takeover: false,
+            call_timeout: Duration::from_secs(30),
             struct_style: StructStyle::default(),
             imports: Vec::new(),
         }

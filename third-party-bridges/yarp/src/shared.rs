@@ -2,16 +2,17 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Display,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use keyway_bridge::{Bus, OptIn};
+use keyway_bridge::{Bus, OptIn, Peer};
 use parking_lot::Mutex;
 
-use crate::{name_server::NameServer, options::Options, registrar::Registrar};
+use crate::{front::NAME, name_server::NameServer, options::Options, registrar::Registrar};
 
 /// Where everything comes from.
 #[derive(Debug)]
@@ -39,6 +40,11 @@ impl Shared {
         registrar: Registrar,
     ) -> Self {
         Self { opt_in, bus, options, name_server, registrar, urls: Mutex::default(), connections: Arc::default() }
+    }
+
+    /// By whom the calls of a connection are made.
+    pub(crate) fn peer(&self, name: &str, address: impl Display) -> Peer {
+        self.bus.peer(NAME, name, address).with_limit(self.options.call_timeout)
     }
 
     /// Room for another connection, if there is any.

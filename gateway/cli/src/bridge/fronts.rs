@@ -130,6 +130,7 @@ impl YarpFlags {
                 }),
                 envelope: file.envelope,
                 takeover: file.takeover,
+                call_timeout: file.call_timeout,
                 struct_style: match file.struct_style {
                     YarpStructs::Plain => StructStyle::Plain,
                     YarpStructs::Named => StructStyle::Named,

@@ -12,10 +12,7 @@ use tokio::{
 };
 
 use super::{Inner, Way, tune};
-use crate::{
-    front::NAME,
-    shared::{Counted, count},
-};
+use crate::shared::{Counted, count};
 
 /// Accepts until the port closes, and gives those who wait for an answer a moment to get one.
 pub(super) async fn accept(port: Arc<Inner>, listener: TcpListener) {
@@ -109,7 +106,7 @@ impl Connection<'_> {
     }
 
     async fn messages(&mut self, carrier: Carrier, name: &str) -> Result<(), End> {
-        let peer = self.port.shared.bus.peer(NAME, name, &self.address);
+        let peer = self.port.shared.peer(name, &self.address);
         while let Some(Event::Message(message)) = self.event().await? {
             if !self.message(carrier, &message, name, &peer).await? {
                 return Ok(());

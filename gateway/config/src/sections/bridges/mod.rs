@@ -27,7 +27,7 @@ pub struct Bridges {
     pub services: Vec<String>,
     /// `"read"`, or `"write"` to let methods be called and properties be set.
     pub mode: BridgeMode,
-    /// How long a call to the bus may take.
+    /// How long a call to the bus may take. Of YARP, `bridges.yarp.call_timeout` counts.
     #[serde(with = "units::duration")]
     #[schemars(with = "String")]
     pub call_timeout: Duration,

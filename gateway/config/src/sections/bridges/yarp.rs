@@ -1,7 +1,11 @@
 //! What the bridge to YARP is told.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::units;
 
 /// The bridge to YARP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +28,10 @@ pub struct Yarp {
     pub envelope: bool,
     /// Whether names are taken from ports that are alive.
     pub takeover: bool,
+    /// How long a call may take, in place of `bridges.call_timeout`.
+    #[serde(with = "units::duration")]
+    #[schemars(with = "String")]
+    pub call_timeout: Duration,
     /// Structs as lists of their members (`"plain"`), or as pairs of name and value (`"named"`).
     pub struct_style: YarpStructs,
     /// Ports of YARP as services of the directory.
@@ -98,6 +106,7 @@ impl Default for Yarp {
             dialect: YarpDialect::default(),
             envelope: true,
             takeover: false,
+            call_timeout: Duration::from_secs(30),
             struct_style: YarpStructs::default(),
             imports: Vec::new(),
         }
