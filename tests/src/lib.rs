@@ -12,7 +12,6 @@ pub mod process;
 pub mod raw;
 pub mod ros1;
 pub mod ros2;
-pub mod ros_probe;
 pub mod vectors;
 pub mod yarp;
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use fastrand::Rng;
-use keyway::{Directory, Object, Session};
+use keyway::{Directory, Object};
 use keyway_tests::{
     bridge::{RosProbe, World, ros2::Nodes, rosbridge, start_directory, yarp::Tools},
     eventually,
@@ -274,7 +274,6 @@ impl Soak {
 /// A directory with the probe, which emits a hundred events a second.
 struct Bus {
     directory: Directory,
-    host: Session,
     probe: RosProbe,
     emitting: JoinHandle<()>,
 }
@@ -282,9 +281,7 @@ struct Bus {
 impl Bus {
     async fn start(url: &str) -> Self {
         let directory = start_directory(url).await;
-        let host = Session::connect(&directory.urls()[0]).await.unwrap();
-        let probe = RosProbe::default();
-        host.register("Probe", probe.object()).await.unwrap();
+        let probe = RosProbe::register(&directory.urls()[0], "Probe").await;
         let tick = probe.tick.clone();
         let emitting = tokio::spawn(async move {
             let mut every = tokio::time::interval(Duration::from_millis(10));
@@ -293,7 +290,7 @@ impl Bus {
                 tick.emit(&(number,));
             }
         });
-        Self { directory, host, probe, emitting }
+        Self { directory, probe, emitting }
     }
 
     fn url(&self) -> String {
@@ -302,7 +299,7 @@ impl Bus {
 
     async fn stop(self) {
         self.emitting.abort();
-        self.host.close().await;
+        self.probe.session.close().await;
         self.directory.close().await;
     }
 }
@@ -312,9 +309,9 @@ async fn churn(soak: Arc<Soak>, mut bus: Bus, mut random: Rng) -> Bus {
     while soak.goes_on() {
         let mut guest = Object::builder();
         guest.method("hello", |()| 1).property("gain", &bus.probe.gain);
-        let id = bus.host.register("Guest", guest).await.unwrap();
+        let id = bus.probe.session.register("Guest", guest).await.unwrap();
         sleep(Duration::from_millis(random.u64(..2000))).await;
-        bus.host.unregister(id).await.unwrap();
+        bus.probe.session.unregister(id).await.unwrap();
         sleep(Duration::from_millis(random.u64(..1000))).await;
         if random.u8(..16) == 0 {
             let _nobody_calls = soak.directory.write().await;

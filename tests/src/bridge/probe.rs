@@ -3,23 +3,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use keyway::{Object, ObjectBuilder, Property, QiValue, Signal, Value};
+use keyway::{Object, Property, QiValue, Session, Signal, Value};
 
-/// A service with a member for each kind of type.
+/// A service with a member for each kind of type, registered; it leaves with the session.
 #[derive(Debug)]
 pub struct RosProbe {
+    /// The session that hosts it.
+    pub session: Session,
     /// `tick(i)`
     pub tick: Signal<(i32,)>,
-    /// `alarm(code:i,text:s)`
-    pub alarm: Signal<(i32, String)>,
     /// `series([d])`
     pub series: Signal<(Vec<f64>,)>,
     /// `gain:d`
     pub gain: Property<f64>,
-    /// `mode:s`
-    pub mode: Property<String>,
 }
 
+/// What `pose` returns.
 #[derive(Debug, Clone, QiValue)]
 struct Pose {
     x: f64,
@@ -27,22 +26,24 @@ struct Pose {
     theta: f64,
 }
 
-impl Default for RosProbe {
-    fn default() -> Self {
-        Self {
-            tick: Signal::new(),
-            alarm: Signal::new(),
-            series: Signal::new(),
-            gain: Property::new(2.5),
-            mode: Property::new("idle".to_owned()),
-        }
-    }
+/// What `alarm` says.
+#[derive(Debug, Clone, QiValue)]
+struct Alarm {
+    code: i32,
+    text: String,
 }
 
 impl RosProbe {
-    /// What is registered.
-    pub fn object(&self) -> ObjectBuilder {
-        let (tick, alarm) = (self.tick.clone(), self.alarm.clone());
+    /// Registers it at a directory, under a name.
+    ///
+    /// # Panics
+    ///
+    /// When that does not work.
+    pub async fn register(url: &str, name: &str) -> Self {
+        let session = Session::connect(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let (tick, alarm, series) = (Signal::new(), Signal::new(), Signal::new());
+        let (gain, mode) = (Property::new(2.5), Property::new("idle".to_owned()));
+        let (ticking, alarming) = (tick.clone(), alarm.clone());
         let mut object = Object::builder();
         object
             .method("add", |(a, b): (i32, i32)| a.wrapping_add(b))
@@ -69,15 +70,16 @@ impl RosProbe {
             .method("enable", |(on,): (bool,)| on)
             .document("enable", "", &[("on", "")], "")
             .method("status", |()| "ready".to_owned())
-            .method("emit_tick", move |(n,): (i32,)| (0..n).for_each(|at| tick.emit(&(at,))))
+            .method("emit_tick", move |(n,): (i32,)| (0..n).for_each(|at| ticking.emit(&(at,))))
             .document("emit_tick", "", &[("n", "")], "")
-            .method("emit_alarm", move |(code, text): (i32, String)| alarm.emit(&(code, text)))
+            .method("emit_alarm", move |(code, text): (i32, String)| alarming.emit(&Alarm { code, text }))
             .document("emit_alarm", "", &[("code", ""), ("text", "")], "")
-            .signal("tick", &self.tick)
-            .signal("alarm", &self.alarm)
-            .signal("series", &self.series)
-            .property("gain", &self.gain)
-            .property("mode", &self.mode);
-        object
+            .signal("tick", &tick)
+            .signal("alarm", &alarm)
+            .signal("series", &series)
+            .property("gain", &gain)
+            .property("mode", &mode);
+        session.register(name, object).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { session, tick, series, gain }
     }
 }

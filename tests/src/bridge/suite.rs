@@ -56,7 +56,7 @@ macro_rules! bridge_suite {
 pub mod checks {
     use std::{process::Output, time::Duration};
 
-    use keyway::{Directory, Object, Session};
+    use keyway::{Directory, Object};
     use tokio::time::sleep;
 
     use super::{Command, Keyway, Running, Stdio, World};
@@ -72,30 +72,27 @@ pub mod checks {
         directory: Directory,
         url: String,
         probe: RosProbe,
-        host: Session,
     }
 
     /// The services of a bus.
-    async fn host(url: &str) -> (RosProbe, Session) {
-        let host = Session::connect(url).await.expect("the directory is there");
-        let probe = RosProbe::default();
-        host.register("Probe", probe.object()).await.expect("the name is free");
+    async fn host(url: &str) -> RosProbe {
+        let probe = RosProbe::register(url, "Probe").await;
         let mut other = Object::builder();
         other.method("add", |(a, b): (i32, i32)| a + b);
-        host.register("Other", other).await.expect("the name is free");
-        (probe, host)
+        probe.session.register("Other", other).await.expect("the name is free");
+        probe
     }
 
     impl Bus {
         async fn start(url: &str) -> Self {
             let directory = start_directory(url).await;
             let url = directory.urls().remove(0);
-            let (probe, host) = host(&url).await;
-            Self { directory, url, probe, host }
+            let probe = host(&url).await;
+            Self { directory, url, probe }
         }
 
         async fn stop(self) {
-            self.host.close().await;
+            self.probe.session.close().await;
             self.directory.close().await;
         }
     }
@@ -162,9 +159,9 @@ pub mod checks {
         assert!(world.add(&bridge, 2, 3).await.is_err(), "hidden members cannot be called");
         let mut late = Object::builder();
         late.method("hello", |()| 1);
-        let id = bus.host.register("Late", late).await.expect("the name is free");
+        let id = bus.probe.session.register("Late", late).await.expect("the name is free");
         sees(&world, &bridge, &["Late", "Probe"]).await;
-        bus.host.unregister(id).await.expect("it is there");
+        bus.probe.session.unregister(id).await.expect("it is there");
         sees(&world, &bridge, &["Probe"]).await;
         let said = bridge.stop();
         assert!(said.contains("insecure bridge") && said.contains("Probe"), "{said}");
@@ -229,14 +226,14 @@ pub mod checks {
     pub async fn stands_before_libqi(world: impl World) {
         let Some(python) = libqi::peer_python() else { return };
         let robot = libqi::directory(&python, "tcp://127.0.0.1:0");
-        let (_probe, host) = host(&robot.url).await;
+        let probe = host(&robot.url).await;
         let mut bridge = start(&world, &robot.url, &["--mode", "write", "--service", "Probe"]);
         sees(&world, &bridge, &["Probe"]).await;
         assert_eq!(world.add(&bridge, 2, 3).await, Ok(5));
         world.set_gain(&bridge, 4.0).await.expect("it may be set");
         assert_eq!(world.gain(&bridge).await, Ok(4.0));
         bridge.stop();
-        host.close().await;
+        probe.session.close().await;
     }
 
     /// Over TLS, as a user whose role may use some members of one service: a bridge that exposes everything shows no more.

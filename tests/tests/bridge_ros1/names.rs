@@ -80,7 +80,7 @@ async fn a_service_that_comes_later_appears_and_one_that_leaves_is_gone() {
         .await;
     };
     lists(false).await;
-    let _again = keyway_tests::ros_probe::RosProbe::register(&world.url).await;
+    let _again = keyway_tests::bridge::RosProbe::register(&world.url, "RosProbe").await;
     lists(true).await;
     assert_eq!(world.call("/qi/RosProbe/enable", "data: true").await.ok(), "success: True\nmessage: ''\n");
 }

@@ -6,8 +6,8 @@ use keyway::{Directory, Session};
 use keyway_bridge::{Bus, Exposure, Front, Mode, OptIn, Rules};
 use keyway_bridge_ros1::{Options, Ros1};
 use keyway_tests::{
+    bridge::RosProbe,
     eventually,
-    ros_probe::RosProbe,
     ros1::{self, RosMaster, Said},
 };
 
@@ -32,7 +32,7 @@ impl World {
         }
         let directory = Directory::builder().listen("tcp://127.0.0.1:0").start().await.unwrap();
         let url = directory.urls().remove(0);
-        let probe = RosProbe::register(&url).await;
+        let probe = RosProbe::register(&url, "RosProbe").await;
         let master = RosMaster::start();
         let opt_in = OptIn::new(true, false).unwrap();
         let rules = Rules { mode, ..Rules::new(Exposure::parse(["RosProbe"]).unwrap()) };

@@ -62,7 +62,7 @@ async fn a_service_that_leaves_is_gone_and_one_that_comes_appears() {
     world.node.run(&format!("{has}until(lambda: '/qi/RosProbe/add' in names())")).await;
     world.probe.session.close().await;
     world.node.run("until(lambda: '/qi/RosProbe/add' not in names() and '/qi/call' in names())").await;
-    let _again = keyway_tests::ros_probe::RosProbe::register(&world.url).await;
+    let _again = keyway_tests::bridge::RosProbe::register(&world.url, "RosProbe").await;
     let program = "
 from std_srvs.srv import Trigger
 print(call('/qi/RosProbe/status', Trigger).message)

@@ -4,7 +4,7 @@ use keyway::{Directory, Session};
 use keyway_bridge::{Bus, Exposure, Front, Mode, OptIn, Rules};
 use keyway_bridge_ros2::{Options, Ros2};
 use keyway_tests::{
-    ros_probe::RosProbe,
+    bridge::RosProbe,
     ros2::{Domain, RosNode, python},
 };
 
@@ -29,7 +29,7 @@ impl World {
         let domain = Domain::free();
         let directory = Directory::builder().listen("tcp://127.0.0.1:0").start().await.unwrap();
         let url = directory.urls().remove(0);
-        let probe = RosProbe::register(&url).await;
+        let probe = RosProbe::register(&url, "RosProbe").await;
         let opt_in = OptIn::new(true, false).unwrap();
         let rules = Rules { mode, ..Rules::new(Exposure::parse(["RosProbe"]).unwrap()) };
         let bus = Bus::start(&opt_in, &url, Session::builder(), rules);

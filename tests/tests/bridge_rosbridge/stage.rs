@@ -16,7 +16,6 @@ pub(crate) struct Stage {
     pub(crate) bridge: Rosbridge,
     /// Where the probe is.
     pub(crate) directory: String,
-    _host: Session,
     _directory: Directory,
     _bus: Bus,
 }
@@ -41,24 +40,14 @@ impl Stage {
 
     pub(crate) async fn with(options: Options) -> Self {
         let directory = Directory::builder().start().await.unwrap();
-        let host = Session::connect(&directory.urls()[0]).await.unwrap();
-        let probe = RosProbe::default();
-        host.register("RosProbe", probe.object()).await.unwrap();
+        let probe = RosProbe::register(&directory.urls()[0], "RosProbe").await;
         let opt_in = OptIn::new(true, false).unwrap();
         let rules = Rules { mode: Mode::Write, ..Rules::new(Exposure::parse(["RosProbe"]).unwrap()) };
         let bus = Bus::start(&opt_in, &directory.urls()[0], Session::builder(), rules);
         eventually("the probe", bus.settled()).await;
         let bridge = Rosbridge::start(&opt_in, &bus, options).await.unwrap();
         let url = bridge.listening().remove(0);
-        Self {
-            probe,
-            url,
-            bridge,
-            directory: directory.urls().remove(0),
-            _host: host,
-            _directory: directory,
-            _bus: bus,
-        }
+        Self { probe, url, bridge, directory: directory.urls().remove(0), _directory: directory, _bus: bus }
     }
 
     pub(crate) async fn client(&self) -> Client {
