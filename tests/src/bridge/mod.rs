@@ -1,5 +1,6 @@
 //! Bridges: a service to show, and the checks that every one of them has to pass.
 
+mod drive;
 mod probe;
 pub mod ros1;
 pub mod ros2;
@@ -7,6 +8,7 @@ pub mod rosbridge;
 mod suite;
 pub mod yarp;
 
+pub use drive::Mover;
 pub use probe::RosProbe;
 pub use suite::{World, checks};
 

@@ -1,102 +1,55 @@
 //! Rules and imports.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyway::{Object, Session, value::Value};
+use keyway::{Session, value::Value};
 use keyway_bridge::Mode;
-use keyway_bridge_ros1::rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source, Sources};
-use keyway_tests::eventually;
-use parking_lot::Mutex;
+use keyway_bridge_ros1::{
+    Options, RosOptions,
+    rules::{Expression, Import, Imported, PollRule, Rule, Source, Sources},
+};
+use keyway_tests::{bridge::Mover, eventually};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::world::World;
 
-/// A service that notes how it is moved; not one of those that are shown.
-async fn mover(url: &str) -> (Session, Arc<Mutex<Vec<String>>>) {
-    let session = Session::connect(url).await.unwrap();
-    let noted = Arc::new(Mutex::new(Vec::new()));
-    let (moved, stopped) = (noted.clone(), noted.clone());
-    let mut mover = Object::builder();
-    mover.method("move", move |(x, y, theta): (f64, f64, f64)| moved.lock().push(format!("{x} {y} {theta}")));
-    mover.method("stop", move |(): ()| stopped.lock().push("stop".to_owned()));
-    mover.method("names", |(body,): (String,)| vec![format!("{body}Left"), format!("{body}Right")]);
-    mover.method("angles", |(): ()| vec![0.5_f32, -0.5]);
-    session.register("Mover", mover).await.unwrap();
-    (session, noted)
+fn ruled(rule: Rule, options: Options) -> Options {
+    Options { ros: RosOptions { rules: vec![rule], ..options.ros }, ..options }
 }
 
-fn expressions(texts: &[&str]) -> Vec<Expression> {
-    texts.iter().map(|text| Expression::parse(text).unwrap()).collect()
+fn importing(import: Import, options: Options) -> Options {
+    Options { ros: RosOptions { imports: vec![import], ..options.ros }, ..options }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ros_023_velocities_move_the_robot_20_times_a_second_and_silence_stops_it_once() {
-    let rule = Rule::Call(CallRule {
-        topic: "/cmd_vel".to_owned(),
-        message: "geometry_msgs/Twist".parse().unwrap(),
-        call: Source::new("Mover.move", expressions(&["linear.x", "linear.y", "-angular.z"])).unwrap(),
-        max_rate: Some(20.0),
-        timeout: Some(Duration::from_millis(500)),
-        on_timeout: Some(Source::new("Mover.stop", Vec::new()).unwrap()),
-        float_seconds: false,
-    });
-    let Some(world) =
-        World::with(Mode::Write, |options| keyway_bridge_ros1::Options { rules: vec![rule], ..options }).await
-    else {
-        return;
-    };
-    let (_session, noted) = mover(&world.url).await;
-    // At 100 Hz for 3 s by the publisher's own clock.
+    let Some(world) = World::with(Mode::Write, |options| ruled(Mover::rule(), options)).await else { return };
+    let mover = Mover::register(&world.url).await;
     let program = "
 import rospy, geometry_msgs.msg
 rospy.init_node('driver')
 publisher = rospy.Publisher('/cmd_vel', geometry_msgs.msg.Twist, queue_size=1)
-while publisher.get_num_connections() == 0: rospy.sleep(0.01)
 message = geometry_msgs.msg.Twist()
 message.linear.x = 0.1
 message.angular.z = 0.5
 rate = rospy.Rate(100)
-began = rospy.get_time()
-while rospy.get_time() - began < 3:
+while True:
     publisher.publish(message)
     rate.sleep()
 ";
-    world.master.python(program).await.ok();
-    eventually("the stop", async {
-        while noted.lock().last().is_none_or(|last| last != "stop") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-    // A second stop would come within another limit.
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    let noted = noted.lock().clone();
-    let (stops, moves): (Vec<_>, Vec<_>) = noted.iter().partition(|note| *note == "stop");
-    assert_eq!(stops.len(), 1, "{noted:?}");
-    assert!(moves.iter().all(|note| *note == "0.1 0 -0.5"), "{noted:?}");
-    assert!((55..=65).contains(&moves.len()), "{} calls", moves.len());
+    let driver = world.master.start_python(program);
+    mover.is_driven().await;
+    drop(driver);
+    mover.has_stopped().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_calls_does_nothing_in_read_mode() {
-    let rule = Rule::Call(CallRule {
-        topic: "/cmd_vel".to_owned(),
-        message: "geometry_msgs/Twist".parse().unwrap(),
-        call: Source::new("Mover.move", expressions(&["linear.x", "linear.y", "angular.z"])).unwrap(),
-        max_rate: None,
-        timeout: None,
-        on_timeout: None,
-        float_seconds: false,
-    });
-    let Some(world) =
-        World::with(Mode::Read, |options| keyway_bridge_ros1::Options { rules: vec![rule], ..options }).await
-    else {
-        return;
-    };
-    let (_session, noted) = mover(&world.url).await;
+    let Some(world) = World::with(Mode::Read, |options| ruled(Mover::rule(), options)).await else { return };
+    let mover = Mover::register(&world.url).await;
     let topics = world.master.tool("rosnode", &["info", "/qi_bridge"]).await.ok();
     assert!(!topics.contains("/cmd_vel"), "it is not even listened to: {topics}");
-    assert!(noted.lock().is_empty());
+    assert!(mover.is_idle());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,12 +75,8 @@ async fn methods_are_polled_for_a_topic() {
         .into(),
         is_sensor: false,
     });
-    let Some(world) =
-        World::with(Mode::Read, |options| keyway_bridge_ros1::Options { rules: vec![rule], ..options }).await
-    else {
-        return;
-    };
-    let (_session, _) = mover(&world.url).await;
+    let Some(world) = World::with(Mode::Read, |options| ruled(rule, options)).await else { return };
+    let _mover = Mover::register(&world.url).await;
     let state = world.master.tool("rostopic", &["echo", "-n", "1", "/joint_states"]).await.ok();
     assert!(state.contains("frame_id: \"base_link\""), "{state}");
     assert!(state.contains("- HandLeft\n  - HandRight") || state.contains("- HandLeft\n - HandRight"), "{state}");
@@ -147,7 +96,7 @@ async fn ros_024_an_imported_topic_is_a_signal_and_a_method_publishes() {
         publish: vec![imported("/answers", "std_msgs/Header", "answer")],
         call: Vec::new(),
     };
-    let options = |options| keyway_bridge_ros1::Options { imports: vec![import], ..options };
+    let options = |options| importing(import, options);
     let Some(world) = World::with(Mode::Write, options).await else { return };
     let session = Session::connect(&world.url).await.unwrap();
     let chat = eventually("the import", session.wait_for_service("RosChat")).await.unwrap();
@@ -193,7 +142,7 @@ async fn ros_025_an_imported_service_is_a_method_that_fails_at_once_when_its_nod
         publish: Vec::new(),
         call: vec![imported("/switch", "std_srvs/SetBool", "set")],
     };
-    let options = |options| keyway_bridge_ros1::Options { imports: vec![import], ..options };
+    let options = |options| importing(import, options);
     let Some(world) = World::with(Mode::Write, options).await else { return };
     let program = "
 import rospy, std_srvs.srv

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyway::{Session, value::Value};
 use keyway_bridge::Mode;
 use keyway_bridge_ros2::{
-    Options,
+    Options, RosOptions,
     rules::{Import, Imported},
 };
 use keyway_tests::eventually;
@@ -27,7 +27,7 @@ fn chat() -> Import {
 
 /// The world, and the imported service as a program on the bus sees it.
 async fn world() -> Option<(World, Session, keyway::Proxy)> {
-    let options = |options| Options { imports: vec![chat()], ..options };
+    let options = |options| Options { ros: RosOptions { imports: vec![chat()], ..RosOptions::default() }, ..options };
     let world = World::with(Mode::Write, options).await?;
     let session = Session::connect(&world.url).await.unwrap();
     let chat = eventually("the import", session.wait_for_service("RosChat")).await.unwrap();

@@ -4,7 +4,7 @@ use std::{fs, process::Stdio};
 
 use keyway::{Session, value::Value};
 use keyway_bridge_rosbridge::{
-    Options,
+    Options, RosOptions,
     rules::{Import, Imported},
 };
 use keyway_tests::{
@@ -37,7 +37,11 @@ async fn topics_and_services_of_clients_are_imported_with_types_of_a_folder() {
         call: vec![imported("/switch", "std_srvs/SetBool", "set")],
     };
     let paths = vec![folder.path().to_owned()];
-    let stage = Stage::with(Options { definition_paths: paths, imports: vec![import], ..options() }).await;
+    let stage = Stage::with(Options {
+        ros: RosOptions { definition_paths: paths, imports: vec![import], ..RosOptions::default() },
+        ..options()
+    })
+    .await;
     let session = Session::connect(&stage.directory).await.unwrap();
     let lab = eventually("the import", session.wait_for_service("RosLab")).await.unwrap();
     let switch = async |on: bool| lab.call_dynamic("set", vec![on.into()]).await.map_err(|error| error.to_string());
@@ -90,7 +94,8 @@ async fn a_topic_that_a_rule_or_import_has_keeps_its_type() {
         publish: vec![imported("/answers", "std_msgs/String", "answer")],
         call: Vec::new(),
     };
-    let stage = Stage::with(Options { imports: vec![import], ..options() }).await;
+    let stage =
+        Stage::with(Options { ros: RosOptions { imports: vec![import], ..RosOptions::default() }, ..options() }).await;
     let mut client = stage.client().await;
     let mut refused = async |topic: &str, kind: &str| {
         client.send(&json!({ "op": "advertise", "topic": topic, "type": kind })).await;

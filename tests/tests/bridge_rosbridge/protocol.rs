@@ -1,7 +1,7 @@
 //! What clients may get wrong, and what keeps strangers out.
 
 use keyway_bridge::{Front, OptIn};
-use keyway_bridge_rosbridge::{Flavour, Options};
+use keyway_bridge_rosbridge::{Flavour, Options, RosOptions};
 use keyway_tests::bridge::rosbridge::Client;
 use serde_json::json;
 use tokio_tungstenite::{
@@ -104,6 +104,8 @@ async fn everything_is_reached_by_name_without_types() {
     let mut client = stage.client().await;
     let call = json!({ "service": "RosProbe", "member": "add", "args_json": "[2,3]" });
     assert_eq!(client.call("/qi/call", call).await.unwrap()["result_json"], "5");
+    let call = json!({ "service": "RosProbe", "member": "boom", "args_json": "[\"it broke\"]" });
+    assert_eq!(client.call("/qi/call", call).await.unwrap_err(), "it broke");
     let text = json!({ "service": "RosProbe", "member": "boom", "args": ["it broke"] }).to_string();
     let failed = client.call("/qi/call_std", json!({ "load_namespace": text })).await.unwrap();
     assert_eq!(failed, json!({ "success": false, "message": "it broke" }));
@@ -189,4 +191,26 @@ async fn slow_calls_hold_up_nobody_and_too_many_are_refused() {
     other.send(&hasty).await;
     let late = other.next().await;
     assert_eq!((&late["result"], &late["values"]), (&json!(false), &json!("timeout after 50ms")));
+}
+
+#[tokio::test]
+async fn all_signals_are_on_one_topic_if_that_is_asked_for() {
+    let ros = RosOptions { events: true, ..RosOptions::default() };
+    let stage = Stage::with(Options { ros, ..options() }).await;
+    let mut client = stage.client().await;
+    client.send(&json!({ "op": "subscribe", "topic": "/qi/events", "type": "std_msgs/String" })).await;
+    // Answered after the subscription is there.
+    client.call("/rosapi/topics", json!({})).await.unwrap();
+    client.send(&json!({ "op": "call_service", "service": "/qi/RosProbe/emit_tick", "args": { "n": 1 } })).await;
+    let event = loop {
+        let message = client.next().await;
+        if message["op"] == "publish" {
+            break message["msg"]["data"].as_str().unwrap().to_owned();
+        }
+    };
+    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(
+        (&event["service"], &event["member"], &event["args"]),
+        (&json!("RosProbe"), &json!("tick"), &json!([0]))
+    );
 }

@@ -2,7 +2,7 @@
 
 use keyway::{Directory, Session};
 use keyway_bridge::{Bus, Exposure, Front, Mode, OptIn, Rules};
-use keyway_bridge_rosbridge::{Flavour, MappingOptions, Options, Rosbridge};
+use keyway_bridge_rosbridge::{Flavour, Options, RosOptions, Rosbridge};
 use keyway_tests::{
     bridge::{RosProbe, rosbridge::Client},
     eventually,
@@ -26,10 +26,7 @@ pub(crate) fn options() -> Options {
         allowed_origins: Vec::new(),
         flavour: Flavour::Ros1,
         png: false,
-        mapping: MappingOptions::default(),
-        definition_paths: Vec::new(),
-        rules: Vec::new(),
-        imports: Vec::new(),
+        ros: RosOptions::default(),
     }
 }
 

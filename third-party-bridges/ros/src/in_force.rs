@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use keyway_ros_types::{
-    Registry,
-    rules::{Import, Rule},
-};
+use keyway_ros_types::Registry;
 
-use crate::{RosNode, StartError, ending::Tasks, import::Importing, rules};
+use crate::{RosNode, RosOptions, StartError, ending::Tasks, import::Importing, rules};
 
 /// Rules and imports in force. They end when this is dropped.
 #[derive(Debug)]
@@ -21,15 +18,14 @@ impl InForce {
     pub fn start<N: RosNode>(
         node: &N,
         registry: &Registry,
-        rules: &[Rule],
-        imports: &[Import],
+        options: &RosOptions,
     ) -> Result<Self, (&'static str, StartError)> {
         let mut running = Tasks::new();
-        for rule in rules {
+        for rule in &options.rules {
             rules::start(node, registry, rule, &mut running).map_err(|error| ("rule", error))?;
         }
         let mut importing = Tasks::new();
-        for import in imports {
+        for import in &options.imports {
             let import = Importing::start(node, registry, import).map_err(|error| ("import", error))?;
             importing.spawn(import.run(node.clone()));
         }

@@ -5,17 +5,21 @@
 //! dropped. Messages are [`Value`](keyway_bridge::keyway::Value)s of the [`Shape`](keyway_ros_types::Shape) of their type here; the front puts
 //! them into bytes or JSON. [`Provided`] is what a service of ROS does that a bridge provides. [`registry`] reads definitions from folders.
 
+mod called;
 mod definitions;
 mod ending;
 mod events;
 mod import;
 mod in_force;
 mod node;
+mod options;
 mod provided;
 mod rules;
 
+pub use called::{BodyClient, Called, CalledError};
 pub use definitions::registry;
 pub use events::Events;
 pub use in_force::InForce;
 pub use node::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
+pub use options::RosOptions;
 pub use provided::{Answer, Provided};

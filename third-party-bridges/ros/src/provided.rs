@@ -1,11 +1,14 @@
 //! Services that a bridge provides: members of services of the directory, and calls by name (spec 6).
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use keyway_bridge::{Bus, CallError, Peer, Service, keyway::Value};
+use keyway_bridge::{Bus, CallError, Peer, Service, Snapshot, keyway::Value};
 use keyway_ros_types::{
-    Callable, CallableKind, GenericCall, GenericError, GenericTarget, MessageShape, Registry, RegistryError, Shape,
-    TypeName,
+    Callable, CallableKind, GenericCall, GenericError, GenericTarget, Mapping, MessageShape, Registry, RegistryError,
+    RosVersion, Shape, TypeName,
 };
 
 /// A service of ROS.
@@ -49,34 +52,48 @@ impl Text {
 pub struct Answer {
     /// The response. If there is no result, it says why, as far as its type can.
     pub message: Value,
-    /// Of a member: why there is no result, for worlds in which calls themselves can fail.
+    /// Why there is no result, for worlds in which calls themselves can fail. Never of `call_std`, which says it in its response.
     pub failure: Option<String>,
 }
 
 impl Provided {
+    /// The members of services, by their names in ROS.
+    pub fn members(services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Self> {
+        let provided = mapping.callables().filter_map(|callable| {
+            let service = services.get(&callable.service)?.clone();
+            Some((callable.name.clone(), Self::member(service, callable.clone())?))
+        });
+        provided.collect()
+    }
+
+    /// What a bridge provides of its own, by its name in ROS: calls by name, and the types as this ROS writes them.
+    pub fn own(mapping: &Mapping, version: RosVersion) -> BTreeMap<String, Self> {
+        let definitions = Text(RwLock::new(mapping.definitions_json(version)));
+        let own = [
+            ("call", "qi_bridge_msgs/Call", What::Call),
+            ("call_std", "diagnostic_msgs/AddDiagnostics", What::CallStd),
+            ("definitions", "std_srvs/Trigger", What::Definitions(definitions)),
+        ];
+        let provided =
+            own.into_iter().filter_map(|(name, kind, what)| match Self::of_type(mapping.registry(), kind, what) {
+                Ok(made) => Some((format!("{}/{name}", mapping.options().root.trim_end_matches('/')), made)),
+                // Definitions of the user's own may differ.
+                Err(error) => {
+                    tracing::error!(name, %error, "not provided");
+                    None
+                }
+            });
+        provided.collect()
+    }
+
     /// A member of a service.
-    pub fn member(service: Arc<Service>, callable: Callable) -> Option<Self> {
+    fn member(service: Arc<Service>, callable: Callable) -> Option<Self> {
         let (kind, md5, request) = (callable.type_name.clone(), callable.md5.clone(), callable.request.clone());
         let Shape::Message(response) = callable.response.clone() else { return None };
         Some(Self { kind, md5, request, response, what: What::Member { service, callable: Box::new(callable) } })
     }
 
-    /// Calls by name, with JSON.
-    pub fn call(registry: &Registry) -> Result<Self, RegistryError> {
-        Self::own(registry, "qi_bridge_msgs/Call", What::Call)
-    }
-
-    /// The same, with a type that comes with ROS.
-    pub fn call_std(registry: &Registry) -> Result<Self, RegistryError> {
-        Self::own(registry, "diagnostic_msgs/AddDiagnostics", What::CallStd)
-    }
-
-    /// The types.
-    pub fn definitions(registry: &Registry, text: String) -> Result<Self, RegistryError> {
-        Self::own(registry, "std_srvs/Trigger", What::Definitions(Text(RwLock::new(text))))
-    }
-
-    fn own(registry: &Registry, kind: &str, what: What) -> Result<Self, RegistryError> {
+    fn of_type(registry: &Registry, kind: &str, what: What) -> Result<Self, RegistryError> {
         let kind: TypeName = kind.parse()?;
         let definition = registry.service(&kind)?;
         let request = MessageShape::of_definition(registry, &definition.request)?;
@@ -141,7 +158,8 @@ impl Provided {
                 let not_text = || "bad argument: a text is not UTF-8".to_owned();
                 let call = request.and_then(|request| GenericCall::of_request(&request).ok_or_else(not_text));
                 let result = named(bus, peer, call).await;
-                self.response.value(GenericCall::response(result.as_ref().map_err(String::as_str)))
+                let message = self.response.value(GenericCall::response(result.as_ref().map_err(String::as_str)));
+                return Answer { message, failure: result.err() };
             }
             What::CallStd => {
                 let call = request.and_then(|request| {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keyway_bridge::{Bus, keyway::Value};
-use keyway_bridge_ros::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
+use keyway_bridge_ros::{BodyClient, Called, Output, RosNode, RosService, RosTopic, Sink, StartError};
 use keyway_ros_types::{
-    Shape, Stamp,
+    RosVersion, Shape, Stamp,
     body::{self, BodyError},
 };
 
@@ -27,7 +27,7 @@ impl RosNode for Configured {
 
     type Output = Written;
 
-    type Client = Called;
+    type Client = Called<Client>;
 
     fn bus(&self) -> &Bus {
         &self.0.bus
@@ -73,11 +73,10 @@ impl RosNode for Configured {
         })
     }
 
-    fn client(&self, service: &RosService<'_>) -> Result<Called, StartError> {
+    fn client(&self, service: &RosService<'_>) -> Result<Called<Client>, StartError> {
         let md5 = service.registry.service_md5(service.kind)?;
         let client = Client::new(self.0.clone(), service.name, md5, service.limit);
-        let (request, response) = (service.request.clone(), service.response.clone());
-        Ok(Called { client, request: Shape::Message(request), response: Shape::Message(response) })
+        Ok(Called::new(RosVersion::Ros1, service, client))
     }
 }
 
@@ -104,30 +103,10 @@ impl Output for Written {
     }
 }
 
-/// A service whose requests and responses are bodies.
-pub(crate) struct Called {
-    client: Client,
-    request: Shape,
-    response: Shape,
-}
+impl BodyClient for Client {
+    type Error = ClientError;
 
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CalledError {
-    #[error("bad argument {0}")]
-    Argument(BodyError),
-    #[error(transparent)]
-    Call(#[from] ClientError),
-    #[error("cannot decode response: {0}")]
-    Response(BodyError),
-}
-
-impl RosClient for Called {
-    type Error = CalledError;
-
-    async fn call(&self, request: Value) -> Result<Value, CalledError> {
-        let request = body::encode(&self.request, &request).map_err(CalledError::Argument)?;
-        let response: Bytes = self.client.call(&request).await?;
-        body::decode(&self.response, &response).map_err(CalledError::Response)
+    async fn call(&self, request: Bytes) -> Result<Bytes, ClientError> {
+        self.call(&request).await
     }
 }

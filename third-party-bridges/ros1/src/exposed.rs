@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use keyway_bridge::{Service, Snapshot};
-use keyway_bridge_ros::{Events, Provided};
+use keyway_bridge_ros::{Events, Provided, RosOptions};
 use keyway_ros_types::{Mapping, MappingOptions, Registry, RegistryError, RosVersion};
 
 use crate::{node::Node, publication::Publication};
@@ -13,7 +13,6 @@ pub(crate) struct Exposed {
     node: Arc<Node>,
     options: MappingOptions,
     registry: Registry,
-    queue: usize,
     catalogue: Arc<Publication>,
     events: Option<Events>,
     /// Names that belong to services of the directory.
@@ -27,13 +26,8 @@ struct Shown {
 }
 
 impl Exposed {
-    pub(crate) fn new(
-        node: Arc<Node>,
-        options: MappingOptions,
-        registry: Registry,
-        queue: usize,
-        with_events: bool,
-    ) -> Result<Self, RegistryError> {
+    pub(crate) fn new(node: Arc<Node>, options: &RosOptions, registry: Registry) -> Result<Self, RegistryError> {
+        let (events, options, queue) = (options.events, options.mapping.clone(), node.queue);
         let kind = "std_msgs/String".parse()?;
         let own = |name: &str, is_latched| {
             let publication =
@@ -42,14 +36,14 @@ impl Exposed {
             Ok::<_, RegistryError>(publication)
         };
         let catalogue = own("services", true)?;
-        let events = match with_events {
+        let events = match events {
             true => {
                 let publication = own("events", false)?;
                 Some(Events::new(move |text| publication.publish_text(text)))
             }
             false => None,
         };
-        Ok(Self { node, options, registry, queue, catalogue, events, shown: Shown::default() })
+        Ok(Self { node, options, registry, catalogue, events, shown: Shown::default() })
     }
 
     /// Follows the services, for ever.
@@ -97,37 +91,21 @@ impl Exposed {
         let publication = |topic: &keyway_ros_types::Topic| {
             let service: &Arc<Service> = services.get(&topic.service)?;
             let known = self.shown.publications.get(&topic.name).filter(|known| known.is_of(service, topic));
-            let publication =
-                known.cloned().unwrap_or_else(|| Publication::of_service(service.clone(), topic.clone(), self.queue));
+            let publication = known
+                .cloned()
+                .unwrap_or_else(|| Publication::of_service(service.clone(), topic.clone(), self.node.queue));
             Some((topic.name.clone(), publication))
         };
         mapping.topics().filter_map(publication).collect()
     }
 
     fn provided(&self, services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Arc<Provided>> {
-        let mut provided: BTreeMap<String, Arc<Provided>> = BTreeMap::new();
-        let mut add = |name: String, new: Provided| {
-            let known = self.shown.services.get(&name).filter(|known| new.replaces(known));
-            provided.insert(name, known.cloned().unwrap_or_else(|| Arc::new(new)));
+        let mut wanted = Provided::members(services, mapping);
+        wanted.extend(Provided::own(mapping, RosVersion::Ros1));
+        let kept = |(name, new): (String, Provided)| {
+            let known = self.shown.services.get(&name).filter(|known| new.replaces(known)).cloned();
+            (name, known.unwrap_or_else(|| Arc::new(new)))
         };
-        for callable in mapping.callables() {
-            let service = services.get(&callable.service).cloned();
-            if let Some(member) = service.and_then(|service| Provided::member(service, callable.clone())) {
-                add(callable.name.clone(), member);
-            }
-        }
-        let own = [
-            ("call", Provided::call(mapping.registry())),
-            ("call_std", Provided::call_std(mapping.registry())),
-            ("definitions", Provided::definitions(mapping.registry(), mapping.definitions_json(RosVersion::Ros1))),
-        ];
-        for (name, made) in own {
-            match made {
-                Ok(made) => add(format!("{}/{name}", self.options.root), made),
-                // Definitions of the user's own may differ.
-                Err(error) => tracing::error!(name, %error, "not provided"),
-            }
-        }
-        provided
+        wanted.into_iter().map(kept).collect()
     }
 }

@@ -2,16 +2,11 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
 };
 
 use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
-use keyway_bridge_ros::{InForce, registry};
-use keyway_ros_types::{
-    MappingOptions, Types,
-    rules::{Import, Rule},
-};
+use keyway_bridge_ros::{InForce, RosOptions, registry};
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
@@ -30,8 +25,6 @@ use crate::{
 pub struct Options {
     /// Where the master is, `http://127.0.0.1:11311`.
     pub master: String,
-    /// What all names begin with.
-    pub root: String,
     /// The node's name.
     pub node_name: String,
     /// The address on which others are listened for, and which they are told. Never a name: one that they cannot resolve makes
@@ -39,37 +32,21 @@ pub struct Options {
     pub advertise_host: String,
     /// How many messages may wait for a subscriber that takes nothing; the oldest go.
     pub queue: usize,
-    /// What types topics and services have.
-    pub types: Types,
-    /// Whether what fits a type of `std_msgs` or `std_srvs` gets it.
-    pub std_shapes: bool,
-    /// Whether all signals are published on `<root>/events` too, as JSON.
-    pub events: bool,
     /// Whether calls of `std_srvs` fail as other calls do, instead of saying `success: false`.
     pub native_errors: bool,
-    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
-    pub definition_paths: Vec<PathBuf>,
-    /// Topics that call methods, and methods that are polled for topics.
-    pub rules: Vec<Rule>,
-    /// Topics and services of ROS as services of the directory.
-    pub imports: Vec<Import>,
+    /// What is shown, rules and imports.
+    pub ros: RosOptions,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             master: "http://127.0.0.1:11311".to_owned(),
-            root: "/qi".to_owned(),
             node_name: "/qi_bridge".to_owned(),
             advertise_host: "127.0.0.1".to_owned(),
             queue: 10,
-            types: Types::Generated,
-            std_shapes: true,
-            events: false,
             native_errors: true,
-            definition_paths: Vec::new(),
-            rules: Vec::new(),
-            imports: Vec::new(),
+            ros: RosOptions::default(),
         }
     }
 }
@@ -90,7 +67,7 @@ impl Front for Ros1 {
 
     async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
         let wrong = |what: &str, why: String| FrontError::Option(format!("{what}: {why}"));
-        check_name("root", &options.root)?;
+        check_name("root", &options.ros.mapping.root)?;
         check_name("node_name", &options.node_name)?;
         let (master_address, _) =
             http::split_uri(&options.master).map_err(|error| wrong("master", error.to_string()))?;
@@ -99,7 +76,7 @@ impl Front for Ros1 {
             Ok(_) | Err(NetworkError::Resolve { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let registry = registry(&options.definition_paths).map_err(|why| wrong("definition_paths", why))?;
+        let registry = registry(&options.ros.definition_paths).map_err(|why| wrong("definition_paths", why))?;
         let address: IpAddr = options.advertise_host.parse().map_err(|_| {
             wrong("advertise_host", format!("{:?} is no address such as 127.0.0.1", options.advertise_host))
         })?;
@@ -118,11 +95,9 @@ impl Front for Ros1 {
         let rosout = rosout.map_err(|error| wrong("definition_paths", error.to_string()))?;
         let node = Node::new(opt_in, bus, place, rosout, &options);
 
-        let mapping =
-            MappingOptions { root: options.root.clone(), types: options.types, std_shapes: options.std_shapes };
-        let in_force = InForce::start(&Configured(node.clone()), &registry, &options.rules, &options.imports);
+        let in_force = InForce::start(&Configured(node.clone()), &registry, &options.ros);
         let in_force = in_force.map_err(|(what, error)| wrong(what, error.to_string()))?;
-        let exposed = Exposed::new(node.clone(), mapping, registry, options.queue, options.events)
+        let exposed = Exposed::new(node.clone(), &options.ros, registry)
             .map_err(|error| wrong("definition_paths", error.to_string()))?;
         let registered = Arc::new(Mutex::new(Registered::default()));
         let answering = node.clone();
@@ -131,7 +106,7 @@ impl Front for Ros1 {
             tokio::spawn(http::serve(slave, move |call: XmlCall| answering.answer(&call))),
             tokio::spawn(serve_connections(node.clone(), tcpros)),
             tokio::spawn(exposed.run()),
-            tokio::spawn(registrar::run(node.clone(), options.root.clone(), registered.clone())),
+            tokio::spawn(registrar::run(node.clone(), options.ros.mapping.root.clone(), registered.clone())),
         ];
         let tasks = serving.map(|task| task.abort_handle());
         Ok(Self { options, node, registered, tasks, in_force: Some(in_force) })
@@ -156,7 +131,7 @@ impl Front for Ros1 {
         };
         let goodbye = async {
             let mut registered = self.registered.lock().await;
-            registrar::leave(&self.node, &self.options.root, &mut registered).await;
+            registrar::leave(&self.node, &self.options.ros.mapping.root, &mut registered).await;
         };
         tokio::join!(rules, goodbye);
     }

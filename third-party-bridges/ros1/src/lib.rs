@@ -21,7 +21,7 @@ pub mod tcpros;
 pub mod xmlrpc;
 
 pub use front::{Options, Ros1};
-pub use keyway_bridge_ros::registry;
+pub use keyway_bridge_ros::{RosOptions, registry};
 pub use keyway_ros_types::{Mapping, MappingOptions, RosVersion, Types, rules};
 
 /// As the command and traces call it.

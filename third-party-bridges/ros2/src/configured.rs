@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use keyway_bridge::{Bus, keyway::Value};
-use keyway_bridge_ros::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
+use keyway_bridge_ros::{BodyClient, Called, Output, RosNode, RosService, RosTopic, Sink, StartError};
 use keyway_ros_types::{
-    Shape, Stamp,
+    RosVersion, Shape, Stamp,
     body::{BodyError, cdr},
 };
 
@@ -29,7 +30,7 @@ impl RosNode for Configured {
 
     type Output = Written;
 
-    type Client = Called;
+    type Client = Called<Service>;
 
     fn bus(&self) -> &Bus {
         &self.bus
@@ -62,13 +63,11 @@ impl RosNode for Configured {
         Ok(())
     }
 
-    fn client(&self, service: &RosService<'_>) -> Result<Called, StartError> {
+    fn client(&self, service: &RosService<'_>) -> Result<Called<Service>, StartError> {
         check(service.name)?;
         let topics = names::service(service.name, service.kind);
         let client = self.dds.client(topics, self.middleware, service.limit);
-        let (request, response) = (service.request.clone(), service.response.clone());
-        let (request, response) = (Shape::Message(request), Shape::Message(response));
-        Ok(Called { name: service.name.to_owned(), client, request, response })
+        Ok(Called::new(RosVersion::Ros2, service, Service { name: service.name.to_owned(), client }))
     }
 }
 
@@ -105,32 +104,24 @@ impl Output for Written {
     }
 }
 
-/// A service whose requests and responses are bodies.
-pub(crate) struct Called {
+/// A service that is called.
+pub(crate) struct Service {
     name: String,
     client: Client,
-    request: Shape,
-    response: Shape,
 }
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CalledError {
-    #[error("bad argument {0}")]
-    Argument(BodyError),
-    #[error("ros service {service} is {why}")]
-    Call { service: String, why: NoResponse },
-    #[error("cannot decode response: {0}")]
-    Response(BodyError),
+#[error("ros service {service} is {why}")]
+pub(crate) struct ServiceError {
+    service: String,
+    why: NoResponse,
 }
 
-impl RosClient for Called {
-    type Error = CalledError;
+impl BodyClient for Service {
+    type Error = ServiceError;
 
-    async fn call(&self, request: Value) -> Result<Value, CalledError> {
-        let request = cdr::encode(&self.request, &request).map_err(CalledError::Argument)?;
-        let failed = |why| CalledError::Call { service: self.name.clone(), why };
-        let response = self.client.call(request.into()).await.map_err(failed)?;
-        cdr::decode(&self.response, &response).map_err(CalledError::Response)
+    async fn call(&self, request: Bytes) -> Result<Bytes, ServiceError> {
+        self.client.call(request).await.map_err(|why| ServiceError { service: self.name.clone(), why })
     }
 }

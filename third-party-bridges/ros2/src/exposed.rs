@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use keyway_bridge::{Bus, Snapshot};
-use keyway_bridge_ros::{Events, Provided};
+use keyway_bridge_ros::{Events, Provided, RosOptions};
 use keyway_ros_types::{Mapping, MappingOptions, Registry, RosVersion, Shape, Topic, TypeName, body::cdr};
 use tokio::sync::{mpsc, watch};
 
@@ -52,10 +52,10 @@ impl Exposed {
         dds: Dds,
         place: Place,
         middleware: Middleware,
-        options: MappingOptions,
+        options: &RosOptions,
         registry: Registry,
-        with_events: bool,
     ) -> Self {
+        let (with_events, options) = (options.events, options.mapping.clone());
         let (asked, questions) = mpsc::channel(QUESTIONS);
         let texts = |name: &str, quality| Texts::new(&dds, &registry, &format!("{}/{name}", options.root), quality);
         let (catalogue, definitions) = (texts("services", Quality::Latched), texts("definitions", Quality::Latched));
@@ -105,7 +105,7 @@ impl Exposed {
         for skipped in mapping.skipped() {
             tracing::info!(service = skipped.service, member = skipped.member, reason = %skipped.reason, "not shown");
         }
-        let provided = wanted(services, &mapping);
+        let provided = Provided::members(services, &mapping);
         if self.loses(services, &mapping, &provided) {
             self.publications.clear();
             self.provided.clear();
@@ -165,26 +165,13 @@ impl Exposed {
     }
 
     fn provide_own(&mut self, mapping: &Mapping) {
-        let registry = mapping.registry();
-        let definitions = mapping.definitions_json(RosVersion::Ros2);
         if let Some(texts) = &self.definitions {
-            texts.tell(&definitions);
+            texts.tell(&mapping.definitions_json(RosVersion::Ros2));
         }
-        let own = [
-            ("call", Provided::call(registry)),
-            ("call_std", Provided::call_std(registry)),
-            ("definitions", Provided::definitions(registry, definitions)),
-        ];
-        for (name, made) in own {
-            let name = format!("{}/{name}", self.options.root);
-            match made {
-                Ok(new) if self.own.get(&name).is_some_and(|(known, _)| new.replaces(known)) => {}
-                Ok(new) => {
-                    let served = self.serve(&self.dds, &name, new);
-                    self.own.insert(name, served);
-                }
-                // Definitions of the user's own may differ.
-                Err(error) => tracing::error!(name, %error, "not provided"),
+        for (name, new) in Provided::own(mapping, RosVersion::Ros2) {
+            if !self.own.get(&name).is_some_and(|(known, _)| new.replaces(known)) {
+                let served = self.serve(&self.dds, &name, new);
+                self.own.insert(name, served);
             }
         }
     }
@@ -194,15 +181,6 @@ impl Exposed {
         let server = dds.server(topics, self.middleware, provided.clone(), self.asked.clone());
         (provided, server)
     }
-}
-
-/// Services of members, by their names.
-fn wanted(services: &Snapshot, mapping: &Mapping) -> BTreeMap<String, Provided> {
-    let provided = mapping.callables().filter_map(|callable| {
-        let service = services.get(&callable.service)?.clone();
-        Some((callable.name.clone(), Provided::member(service, callable.clone())?))
-    });
-    provided.collect()
 }
 
 impl Texts {

@@ -1,13 +1,9 @@
 //! The front: what it is told, how it starts and ends.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use keyway_bridge::{Bus, Front, FrontError, OptIn};
-use keyway_bridge_ros::{InForce, registry};
-use keyway_ros_types::{
-    MappingOptions, Types,
-    rules::{Import, Rule},
-};
+use keyway_bridge_ros::{InForce, RosOptions, registry};
 use parking_lot::Mutex;
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
@@ -26,22 +22,10 @@ pub struct Options {
     pub domain: u16,
     /// Whose requests are understood.
     pub middleware: Middleware,
-    /// What all names begin with.
-    pub root: String,
     /// The node's name.
     pub node_name: String,
-    /// What types topics and services have.
-    pub types: Types,
-    /// Whether what fits a type of `std_msgs` or `std_srvs` gets it.
-    pub std_shapes: bool,
-    /// Whether all signals are published on `<root>/events` too, as JSON.
-    pub events: bool,
-    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
-    pub definition_paths: Vec<PathBuf>,
-    /// Topics that call methods, and methods that are polled for topics.
-    pub rules: Vec<Rule>,
-    /// Topics and services of ROS as services of the directory.
-    pub imports: Vec<Import>,
+    /// What is shown, rules and imports.
+    pub ros: RosOptions,
 }
 
 impl Default for Options {
@@ -49,14 +33,8 @@ impl Default for Options {
         Self {
             domain: 0,
             middleware: Middleware::default(),
-            root: "/qi".to_owned(),
             node_name: "/qi/bridge".to_owned(),
-            types: Types::Generated,
-            std_shapes: true,
-            events: false,
-            definition_paths: Vec::new(),
-            rules: Vec::new(),
-            imports: Vec::new(),
+            ros: RosOptions::default(),
         }
     }
 }
@@ -75,7 +53,7 @@ impl Front for Ros2 {
     type Options = Options;
 
     async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
-        for (option, name) in [("root", &options.root), ("node", &options.node_name)] {
+        for (option, name) in [("root", &options.ros.mapping.root), ("node", &options.node_name)] {
             if !is_name(name) {
                 return Err(FrontError::Option(format!(
                     "{option}: {name:?} is no name of ROS 2; write it as /name, of letters, digits and single underscores"
@@ -85,7 +63,7 @@ impl Front for Ros2 {
         if options.domain > LAST_DOMAIN {
             return Err(FrontError::Option(format!("domain: {} is none; they are 0 to {LAST_DOMAIN}", options.domain)));
         }
-        let registry = registry(&options.definition_paths)
+        let registry = registry(&options.ros.definition_paths)
             .map_err(|why| FrontError::Option(format!("definition_paths: {why}")))?;
         let (alive, ended) = mpsc::channel(1);
         let graph = Arc::new(Graph::new(&options.node_name));
@@ -96,12 +74,10 @@ impl Front for Ros2 {
                         another domain, or --allow-non-loopback, may help";
             FrontError::Option(format!("DDS, domain {}: {error}: {hint}", options.domain))
         })?;
-        let mapping =
-            MappingOptions { root: options.root.clone(), types: options.types, std_shapes: options.std_shapes };
         let configured = Configured { bus: bus.clone(), dds: dds.clone(), middleware: options.middleware };
-        let in_force = InForce::start(&configured, &registry, &options.rules, &options.imports)
+        let in_force = InForce::start(&configured, &registry, &options.ros)
             .map_err(|(what, error)| FrontError::Option(format!("{what}: {error}")))?;
-        let mut exposed = Exposed::new(bus, dds, place, options.middleware, mapping, registry, options.events);
+        let mut exposed = Exposed::new(bus, dds, place, options.middleware, &options.ros, registry);
         exposed.show_now().await;
         let showing = tokio::spawn(exposed.run()).abort_handle();
         Ok(Self { options, showing, in_force: Some(in_force), ended: Mutex::new(Some(ended)) })

@@ -15,6 +15,7 @@ mod publication;
 
 pub use dds::Middleware;
 pub use front::{Options, Ros2};
+pub use keyway_bridge_ros::RosOptions;
 pub use keyway_ros_types::{MappingOptions, Types, rules};
 
 /// As the command and traces call it.

@@ -1,13 +1,9 @@
 //! The front.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
-use keyway_bridge_ros::{InForce, registry};
-use keyway_ros_types::{
-    MappingOptions,
-    rules::{Import, Rule},
-};
+use keyway_bridge_ros::{InForce, RosOptions, registry};
 use tokio::task::JoinHandle;
 
 use crate::{NAME, configured::Configured, graph::Graph, message::Flavour, serve};
@@ -23,14 +19,8 @@ pub struct Options {
     pub flavour: Flavour,
     /// Whether `compression: "png"` is answered with pictures.
     pub png: bool,
-    /// How services become topics and services of ROS.
-    pub mapping: MappingOptions,
-    /// Folders with packages: `PACKAGE/msg/*.msg`, `PACKAGE/srv/*.srv`.
-    pub definition_paths: Vec<PathBuf>,
-    /// Topics that call methods, and topics of what methods return or signals tell.
-    pub rules: Vec<Rule>,
-    /// Topics and services of clients as services of the directory.
-    pub imports: Vec<Import>,
+    /// What is shown, rules and imports.
+    pub ros: RosOptions,
 }
 
 /// The bridge to clients of rosbridge, serving.
@@ -49,13 +39,13 @@ impl Front for Rosbridge {
 
     async fn start(opt_in: &OptIn, bus: &Bus, options: Options) -> Result<Self, FrontError> {
         let wrong_option = |what: &str, why: String| FrontError::Option(format!("{what}: {why}"));
-        let registry = registry(&options.definition_paths).map_err(|why| wrong_option("definition_paths", why))?;
+        let registry = registry(&options.ros.definition_paths).map_err(|why| wrong_option("definition_paths", why))?;
         let listener = opt_in.listen(&options.listen).await?;
         let wrong = |source| NetworkError::Listen { address: options.listen.clone(), source };
         let address = listener.local_addr().map_err(wrong)?;
-        let (rules, imports) = (options.rules.clone(), options.imports.clone());
+        let ros = options.ros.clone();
         let graph = Graph::start(bus, options, registry.clone());
-        let in_force = InForce::start(&Configured(graph.clone()), &registry, &rules, &imports);
+        let in_force = InForce::start(&Configured(graph.clone()), &registry, &ros);
         let in_force = in_force.map_err(|(what, error)| wrong_option(what, error.to_string()))?;
         let accepting = tokio::spawn(serve::accept(listener, graph.clone()));
         Ok(Self { address, graph, accepting, in_force })

@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Weak},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
 use keyway_bridge::{Bus, Service, Snapshot};
-use keyway_bridge_ros::Sink;
-use keyway_ros_types::{Mapping, Registry, Shape, Stamp, Topic, TypeName};
+use keyway_bridge_ros::{Events, Provided, Sink};
+use keyway_ros_types::{Mapping, Registry, RosVersion, Shape, Stamp, Topic, TypeName};
 use keyway_value::Value;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
@@ -25,6 +25,8 @@ pub(crate) struct Graph {
     /// The types that there are without any service.
     registry: Registry,
     mapping: ArcSwap<Mapping>,
+    /// The services of the bus, and of the bridge itself.
+    provided: ArcSwap<BTreeMap<String, Arc<Provided>>>,
     clients: Mutex<Clients>,
     /// Something is there that was not, or is gone.
     changes: watch::Sender<u64>,
@@ -78,29 +80,40 @@ pub(crate) enum Source {
 
 impl Graph {
     pub(crate) fn start(bus: &Bus, options: Options, registry: Registry) -> Arc<Self> {
-        let mapping = Mapping::new(options.mapping.clone(), registry.clone(), []);
+        let mapping = Mapping::new(options.ros.mapping.clone(), registry.clone(), []);
+        let with_events = options.ros.events;
         let graph = Arc::new(Self {
             bus: bus.clone(),
             options: ArcSwap::from_pointee(options),
             registry,
             mapping: ArcSwap::from_pointee(mapping),
+            provided: ArcSwap::default(),
             clients: Mutex::default(),
             changes: watch::Sender::new(0),
         });
         let mut services = bus.services();
-        graph.map(&services.borrow_and_update().clone());
-        tokio::spawn(follow(Arc::downgrade(&graph), services));
+        let snapshot = services.borrow_and_update().clone();
+        graph.map(&snapshot);
+        let mut events = with_events.then(|| events(&graph)).flatten();
+        if let Some(events) = &mut events {
+            events.follow(&snapshot);
+        }
+        tokio::spawn(follow(Arc::downgrade(&graph), services, events));
         graph
     }
 
     fn map(&self, snapshot: &Snapshot) {
         let services = snapshot.iter().map(|(name, service)| (name.as_str(), service.members()));
-        let mapping = Mapping::new(self.options.load().mapping.clone(), self.registry.clone(), services);
+        let mapping = Mapping::new(self.options.load().ros.mapping.clone(), self.registry.clone(), services);
         let text = Value::from(mapping.services_json());
         let root = mapping.options().root.clone();
         for skipped in mapping.skipped() {
             tracing::debug!(service = skipped.service, member = skipped.member, reason = %skipped.reason, "not shown");
         }
+        let mut provided = Provided::members(snapshot, &mapping);
+        provided.extend(Provided::own(&mapping, RosVersion::Ros1));
+        self.provided
+            .store(Arc::new(provided.into_iter().map(|(name, provided)| (name, Arc::new(provided))).collect()));
         self.mapping.store(Arc::new(mapping));
         self.publish_list(&full_name(&format!("{root}/services")), text);
         self.changed();
@@ -156,13 +169,16 @@ impl Graph {
 
     /// All services with their types.
     pub(crate) fn services(&self) -> Vec<(String, TypeName)> {
-        let mapping = self.mapping.load();
-        let of_bus = mapping.callables().map(|callable| (callable.name.clone(), callable.type_name.clone()));
-        let mut services: Vec<_> = of_bus.collect();
-        services.extend(crate::call::generic_services(&mapping));
+        let provided = self.provided.load();
+        let mut services: Vec<_> = provided.iter().map(|(name, own)| (name.clone(), own.kind().clone())).collect();
         services
             .extend(self.clients.lock().services.iter().map(|(name, service)| (name.clone(), service.kind.clone())));
         services
+    }
+
+    /// A service of the bus, or of the bridge itself.
+    pub(crate) fn provided(&self, name: &str) -> Option<Arc<Provided>> {
+        self.provided.load().get(name).cloned()
     }
 
     /// A type of messages that is known.
@@ -336,22 +352,34 @@ impl std::fmt::Debug for Listening {
     }
 }
 
-async fn follow(graph: Weak<Graph>, mut services: watch::Receiver<Snapshot>) {
+async fn follow(graph: Weak<Graph>, mut services: watch::Receiver<Snapshot>, mut events: Option<Events>) {
     while services.changed().await.is_ok() {
         let Some(graph) = graph.upgrade() else { return };
         let snapshot = services.borrow_and_update().clone();
         graph.map(&snapshot);
+        if let Some(events) = &mut events {
+            events.follow(&snapshot);
+        }
     }
+}
+
+/// Publishes all signals on `<root>/events`.
+fn events(graph: &Arc<Graph>) -> Option<Events> {
+    let (kind, shape) = graph.message_type("std_msgs/String")?;
+    let Shape::Message(message) = shape else { return None };
+    let topic = full_name(&format!("{}/events", graph.mapping().options().root));
+    graph.advertise_own(&topic, &kind).ok()?;
+    let graph = Arc::downgrade(graph);
+    Some(Events::new(move |text| {
+        if let Some(graph) = graph.upgrade() {
+            graph.publish_own(&topic, message.value(vec![text.into()]));
+        }
+    }))
 }
 
 /// What headers say that are written now.
 pub(crate) fn now() -> Stamp {
-    stamp_of(0, SystemTime::now())
-}
-
-pub(crate) fn stamp_of(seq: u32, time: SystemTime) -> Stamp {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Stamp { seq, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
+    Stamp::at(0, SystemTime::now())
 }
 
 /// Who publishes the lists, and what rules and imports do.

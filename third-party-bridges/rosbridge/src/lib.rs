@@ -24,6 +24,7 @@ mod serve;
 mod session;
 mod subscription;
 
+pub use keyway_bridge_ros::RosOptions;
 pub use keyway_ros_types::{MappingOptions, Types, rules};
 
 pub use crate::{

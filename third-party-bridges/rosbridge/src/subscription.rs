@@ -8,7 +8,7 @@ use std::{
 
 use ciborium::Value as Cbor;
 use keyway_bridge::Event;
-use keyway_ros_types::{Shape, Topic, body};
+use keyway_ros_types::{Shape, Stamp, Topic, body};
 use keyway_value::Value;
 use serde_json::{Value as Json, json};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     cbor,
     fragment::cut,
-    graph::{Graph, Source, stamp_of},
+    graph::{Graph, Source},
     message::{Flavour, to_json},
     op::{Form, Subscribe, full_name},
     outbox::Outbox,
@@ -168,7 +168,7 @@ async fn run(graph: Arc<Graph>, outbox: Arc<Outbox>, topic: String, mut wishes: 
 }
 
 fn sample(topic: &Topic, event: &Event, seq: &mut u32) -> Sample {
-    let stamp = stamp_of(*seq, event.received);
+    let stamp = Stamp::at(*seq, event.received);
     *seq = seq.wrapping_add(1);
     Sample { value: topic.message(event.value.clone(), stamp), received: event.received }
 }
@@ -252,7 +252,7 @@ impl<'r> Passing<'r> {
             Form::Cbor => self.outbox.event(binary(cbor::to_cbor(shape, &sample.value, self.flavour))),
             Form::CborRaw => match body::encode(shape, &sample.value) {
                 Ok(bytes) => {
-                    let stamp = stamp_of(0, sample.received);
+                    let stamp = Stamp::at(0, sample.received);
                     let raw = vec![
                         ("secs".into(), stamp.sec.into()),
                         ("nsecs".into(), stamp.nsec.into()),

@@ -59,14 +59,6 @@ impl RosbridgeFlags {
         let flags = self.clone();
         Box::new(move |bridges| {
             let file = &bridges.rosbridge;
-            let mut mapping = keyway_bridge_rosbridge::MappingOptions {
-                root: flags.root.clone().unwrap_or_else(|| bridges.ros.root.clone()),
-                std_shapes: bridges.ros.std_shapes,
-                ..Default::default()
-            };
-            if bridges.ros.types == keyway_config::RosTypes::Json {
-                mapping.types = keyway_bridge_rosbridge::Types::Json;
-            }
             let mut allowed_origins = file.allowed_origins.clone();
             allowed_origins.extend(flags.allow_origin.clone());
             Ok(keyway_bridge_rosbridge::Options {
@@ -77,10 +69,7 @@ impl RosbridgeFlags {
                     RosFlavour::Two => Flavour::Ros2,
                 },
                 png: file.png,
-                mapping,
-                definition_paths: bridges.ros.definition_paths.clone(),
-                rules: ros_rules::rules(bridges, RosFront::Rosbridge)?,
-                imports: ros_rules::imports(bridges, RosFront::Rosbridge)?,
+                ros: ros_rules::options(bridges, RosFront::Rosbridge, flags.root.as_ref())?,
             })
         })
     }

@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use keyway_bridge::Exposure;
-use keyway_bridge_ros1::{Mapping, MappingOptions, Options, Ros1, RosVersion, Types, registry};
-use keyway_config::{Bridges, RosFront, RosTypes};
+use keyway_bridge_ros1::{Mapping, Options, Ros1, RosVersion, registry};
+use keyway_config::RosFront;
 
 use super::{
     args::LinkArgs,
@@ -56,26 +56,13 @@ impl Ros1Flags {
             let file = &bridges.ros1;
             Ok(Options {
                 master: flags.master.clone().unwrap_or_else(|| file.master.clone()),
-                root: flags.root.clone().unwrap_or_else(|| bridges.ros.root.clone()),
                 node_name: file.node.clone(),
                 advertise_host: file.advertise_host.clone(),
                 queue: file.queue,
-                types: types(bridges),
-                std_shapes: bridges.ros.std_shapes,
-                events: bridges.ros.events,
                 native_errors: file.native_errors,
-                definition_paths: bridges.ros.definition_paths.clone(),
-                rules: ros_rules::rules(bridges, RosFront::Ros1)?,
-                imports: ros_rules::imports(bridges, RosFront::Ros1)?,
+                ros: ros_rules::options(bridges, RosFront::Ros1, flags.root.as_ref())?,
             })
         })
-    }
-}
-
-pub(super) const fn types(bridges: &Bridges) -> Types {
-    match bridges.ros.types {
-        RosTypes::Generated => Types::Generated,
-        RosTypes::Json => Types::Json,
     }
 }
 
@@ -99,10 +86,12 @@ pub(crate) async fn gen_msgs(args: &GenMsgsArgs) -> anyhow::Result<()> {
         }
     }
     session.close().await;
-    let options =
-        MappingOptions { root: bridges.ros.root.clone(), types: types(&bridges), std_shapes: bridges.ros.std_shapes };
     let registry = registry(&bridges.ros.definition_paths).map_err(anyhow::Error::msg)?;
-    let mapping = Mapping::new(options, registry, shown.iter().map(|(name, members)| (name.as_str(), members)));
+    let mapping = Mapping::new(
+        ros_rules::mapping(&bridges),
+        registry,
+        shown.iter().map(|(name, members)| (name.as_str(), members)),
+    );
     let version = if args.ros == 1 { RosVersion::Ros1 } else { RosVersion::Ros2 };
     let files = mapping.package_files(version);
     for (path, text) in &files {

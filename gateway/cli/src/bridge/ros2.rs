@@ -36,7 +36,7 @@ impl Ros2Flags {
         use keyway_bridge_ros2::{Middleware, Options, Ros2};
         use keyway_config::{RosFront, RosMiddleware};
 
-        use super::{front::plan, ros_rules, ros1::types};
+        use super::{front::plan, ros_rules};
 
         let flags = self.clone();
         let options = move |bridges: &Bridges| {
@@ -51,14 +51,8 @@ impl Ros2Flags {
                     Rmw::CycloneDds => Middleware::CycloneDds,
                     Rmw::FastRtps => Middleware::FastRtps,
                 },
-                root: flags.root.clone().unwrap_or_else(|| bridges.ros.root.clone()),
                 node_name: file.node.clone(),
-                types: types(bridges),
-                std_shapes: bridges.ros.std_shapes,
-                events: bridges.ros.events,
-                definition_paths: bridges.ros.definition_paths.clone(),
-                rules: ros_rules::rules(bridges, RosFront::Ros2)?,
-                imports: ros_rules::imports(bridges, RosFront::Ros2)?,
+                ros: ros_rules::options(bridges, RosFront::Ros2, flags.root.as_ref())?,
             })
         };
         plan::<Ros2>(bridges, Box::new(options))

@@ -1,19 +1,44 @@
-//! Rules and imports of the bridges to ROS, as the configuration writes them.
+//! What all bridges to ROS are told: how services are shown, rules and imports, as the configuration writes them.
 
 use anyhow::{Context, bail};
-use keyway_bridge_ros1::rules::{
-    CallRule, EventRule, EventSource, Expression, Import, Imported, PollRule, Rule, Source, Sources,
+use keyway_bridge_ros1::{
+    MappingOptions, RosOptions, Types,
+    rules::{CallRule, EventRule, EventSource, Expression, Import, Imported, PollRule, Rule, Source, Sources},
 };
-use keyway_config::{Bridges, RosFront, RosImport, RosRule};
+use keyway_config::{Bridges, RosFront, RosImport, RosRule, RosTypes};
+
+/// What all of them are told, for one of them; a flag takes the place of the root.
+pub(super) fn options(bridges: &Bridges, front: RosFront, root: Option<&String>) -> anyhow::Result<RosOptions> {
+    let mut mapping = mapping(bridges);
+    if let Some(root) = root {
+        mapping.root.clone_from(root);
+    }
+    Ok(RosOptions {
+        mapping,
+        events: bridges.ros.events,
+        definition_paths: bridges.ros.definition_paths.clone(),
+        rules: rules(bridges, front)?,
+        imports: imports(bridges, front)?,
+    })
+}
+
+/// How services are shown.
+pub(super) fn mapping(bridges: &Bridges) -> MappingOptions {
+    let types = match bridges.ros.types {
+        RosTypes::Generated => Types::Generated,
+        RosTypes::Json => Types::Json,
+    };
+    MappingOptions { root: bridges.ros.root.clone(), types, std_shapes: bridges.ros.std_shapes }
+}
 
 /// Those of one front.
-pub(super) fn rules(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Rule>> {
+fn rules(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Rule>> {
     let own = bridges.ros.rules.iter().filter(|rule| rule.front == front);
     own.map(|rule| self::rule(rule).with_context(|| format!("[[bridges.ros.rule]] of {}", topic(rule)))).collect()
 }
 
 /// Those of one front.
-pub(super) fn imports(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Import>> {
+fn imports(bridges: &Bridges, front: RosFront) -> anyhow::Result<Vec<Import>> {
     let own = bridges.ros.imports.iter().filter(|import| import.front == front);
     own.map(|import| self::import(import).with_context(|| format!("[[bridges.ros.import]] of {}", import.service)))
         .collect()

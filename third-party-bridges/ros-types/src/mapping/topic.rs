@@ -1,5 +1,7 @@
 //! What is published: signals and properties become messages (spec 6.2, 6.3).
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use keyway_value::{ActionId, Signature, Value};
 
 use crate::{Shape, TypeName, json, shape};
@@ -81,6 +83,13 @@ impl Topic {
 }
 
 impl Stamp {
+    /// A moment of the wall clock; `seq` counts the messages, where that is done.
+    pub fn at(seq: u32, moment: SystemTime) -> Self {
+        let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Until 2106.
+        Self { seq, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
+    }
+
     /// `std_msgs/Header`
     pub fn header(self, frame_id: &str) -> Value {
         let stamp = vec![self.sec.into(), self.nsec.into()];
