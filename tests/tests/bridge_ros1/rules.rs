@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use keyway::{Session, value::Value};
-use keyway_bridge::Mode;
+use keyway_bridge::{Front, Mode};
 use keyway_bridge_ros1::{
     Options, RosOptions,
-    rules::{Expression, Import, Imported, PollRule, Rule, Source, Sources},
+    rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source, Sources},
 };
 use keyway_tests::{bridge::Mover, eventually};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -52,9 +52,8 @@ async fn a_rule_that_calls_does_nothing_in_read_mode() {
     assert!(mover.is_idle());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn methods_are_polled_for_a_topic() {
-    let rule = Rule::Poll(PollRule {
+fn joint_states() -> Rule {
+    Rule::Poll(PollRule {
         topic: "/joint_states".to_owned(),
         message: "sensor_msgs/JointState".parse().unwrap(),
         rate: 50.0,
@@ -74,8 +73,12 @@ async fn methods_are_polled_for_a_topic() {
         ]
         .into(),
         is_sensor: false,
-    });
-    let Some(world) = World::with(Mode::Read, |options| ruled(rule, options)).await else { return };
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_are_polled_for_a_topic() {
+    let Some(world) = World::with(Mode::Read, |options| ruled(joint_states(), options)).await else { return };
     let _mover = Mover::register(&world.url).await;
     let state = world.master.tool("rostopic", &["echo", "-n", "1", "/joint_states"]).await.ok();
     assert!(state.contains("frame_id: \"base_link\""), "{state}");
@@ -168,4 +171,78 @@ rospy.spin()
     node.kill().await.unwrap();
     let error = switch.call_dynamic("set", vec![true.into()]).await.unwrap_err().to_string();
     assert_eq!(error, "ros service /switch not available");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stamps_are_of_the_simulation_while_there_is_one() {
+    let Some(world) = World::with(Mode::Read, |options| ruled(joint_states(), options)).await else { return };
+    let _mover = Mover::register(&world.url).await;
+    let program = "
+import genpy, rospy, time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+rospy.init_node('simulation', disable_rostime=True)
+stamps = []
+rospy.Subscriber('/joint_states', JointState, lambda message: stamps.append((message.header.stamp.secs, message.header.stamp.nsecs)))
+def until(is_so):
+    while not stamps or not is_so(stamps[-1]): time.sleep(0.02)
+until(lambda stamp: stamp[0] > 1000000000)
+rospy.set_param('/use_sim_time', True)
+until(lambda stamp: stamp == (0, 0))
+clock = rospy.Publisher('/clock', Clock, queue_size=1, latch=True)
+clock.publish(Clock(clock=genpy.Time(100, 500000000)))
+until(lambda stamp: stamp == (100, 500000000))
+clock.publish(Clock(clock=genpy.Time(101, 0)))
+until(lambda stamp: stamp == (101, 0))
+rospy.set_param('/use_sim_time', False)
+until(lambda stamp: stamp[0] > 1000000000)
+print('followed')
+";
+    assert!(world.master.python(program).await.ok().ends_with("followed\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_nobody_has_defined_is_learned_from_the_publisher() {
+    let import = Import {
+        service: "RosLoggers".to_owned(),
+        subscribe: vec![imported("/loggers", "roscpp/Logger", "heard")],
+        publish: Vec::new(),
+        call: Vec::new(),
+    };
+    let rule = Rule::Call(CallRule {
+        topic: "/levels".to_owned(),
+        message: "roscpp/Logger".parse().unwrap(),
+        call: Source::new("Mover.names", vec![Expression::parse("level").unwrap()]).unwrap(),
+        max_rate: None,
+        timeout: None,
+        on_timeout: Some(Source::new("Mover.stop", Vec::new()).unwrap()),
+        float_seconds: false,
+    });
+    let options = |options| ruled(rule, importing(import, options));
+    let Some(world) = World::with(Mode::Write, options).await else { return };
+    let mover = Mover::register(&world.url).await;
+    let session = Session::connect(&world.url).await.unwrap();
+    assert!(session.service("RosLoggers").await.is_err(), "nobody knows its types");
+    let program = "
+import rospy, time
+from roscpp.msg import Logger
+rospy.init_node('logging')
+for topic in ['/loggers', '/levels']:
+    rospy.Publisher(topic, Logger, queue_size=10, latch=True).publish(name='ros.keyway', level='warn')
+while True: time.sleep(1)
+";
+    let _logging = world.master.start_python(program);
+    let loggers = eventually("the import", session.wait_for_service("RosLoggers")).await.unwrap();
+    // The only message there is was not missed.
+    eventually("the message", async {
+        while loggers.get::<Value>("last_heard").await.unwrap().to_string()
+            != r#"{"name":"ros.keyway","level":"warn"}"#
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    // The rule has it, too: it stops what it has begun when the bridge ends.
+    eventually("the rule", world.bridge.unwrap().stop()).await;
+    mover.has_stopped().await;
 }

@@ -11,7 +11,7 @@ use keyway_ros_types::{
     rules::{Import, Imported},
 };
 
-use crate::{Output, RosClient, RosNode, RosService, RosTopic, StartError, rules::is_header};
+use crate::{Output, RosClient, RosNode, RosService, RosTopic, StartError, learning::Types, rules::is_header};
 
 /// An import that is being served.
 pub(crate) struct Importing {
@@ -21,17 +21,17 @@ pub(crate) struct Importing {
 
 impl Importing {
     /// Listens to the topics and makes the members.
-    pub(crate) fn start<N: RosNode>(node: &N, registry: &Registry, import: &Import) -> Result<Self, StartError> {
+    pub(crate) fn start<N: RosNode>(node: &N, types: &Types, import: &Import) -> Result<Self, StartError> {
         let mut builder = Object::builder();
         builder.description(&format!("Imported by the bridge {}", N::FRONT));
         for topic in &import.subscribe {
-            subscribe(node, registry, topic, &mut builder)?;
+            subscribe(node, types.of_topic(&topic.name), topic, &mut builder)?;
         }
         for topic in &import.publish {
-            publish(node, registry, topic, &mut builder)?;
+            publish(node, types.known(), topic, &mut builder)?;
         }
         for service in &import.call {
-            call(node, registry, service, &mut builder)?;
+            call(node, types.known(), service, &mut builder)?;
         }
         Ok(Self { name: import.service.clone(), object: builder.build() })
     }

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use keyway_ros_types::Registry;
+use keyway_ros_types::{Registry, rules::Import};
 
-use crate::{RosNode, RosOptions, StartError, ending::Tasks, import::Importing, rules};
+use crate::{
+    RosNode, RosOptions, StartError,
+    ending::Tasks,
+    import::Importing,
+    learning::{Types, Unknown},
+    rules,
+};
 
 /// Rules and imports in force. They end when this is dropped.
 #[derive(Debug)]
@@ -26,8 +32,14 @@ impl InForce {
         }
         let mut importing = Tasks::new();
         for import in &options.imports {
-            let import = Importing::start(node, registry, import).map_err(|error| ("import", error))?;
-            importing.spawn(import.run(node.clone()));
+            let topics = import.subscribe.iter().map(|topic| (topic.name.as_str(), &topic.kind));
+            match Types::of(node, registry, topics) {
+                Ok(types) => {
+                    let import = Importing::start(node, &types, import).map_err(|error| ("import", error))?;
+                    importing.spawn(import.run(node.clone()));
+                }
+                Err(unknown) => importing.spawn(learn_and_import(node.clone(), unknown, import.clone())),
+            }
         }
         Ok(Self { rules: running, _imports: importing })
     }
@@ -35,6 +47,15 @@ impl InForce {
     /// Ends them in order: what moves is stopped, and what was taken is given back. Takes a second at most.
     pub async fn stop(mut self) {
         self.rules.end(LONGEST_END).await;
+    }
+}
+
+/// An import that is there when somebody has told its types.
+async fn learn_and_import<N: RosNode>(node: N, unknown: Unknown, import: Import) {
+    let types = unknown.learned().await;
+    match Importing::start(&node, &types, &import) {
+        Ok(importing) => importing.run(node).await,
+        Err(error) => node.warn(&format!("{} is not imported: {error}", import.service)),
     }
 }
 

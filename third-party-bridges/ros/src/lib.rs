@@ -6,20 +6,23 @@
 //! them into bytes or JSON. [`Provided`] is what a service of ROS does that a bridge provides. [`registry`] reads definitions from folders.
 
 mod called;
+mod clock;
 mod definitions;
 mod ending;
 mod events;
 mod import;
 mod in_force;
+mod learning;
 mod node;
 mod options;
 mod provided;
 mod rules;
 
 pub use called::{BodyClient, Called, CalledError};
+pub use clock::Clock;
 pub use definitions::registry;
 pub use events::Events;
 pub use in_force::InForce;
-pub use node::{Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
+pub use node::{Learning, Output, RosClient, RosNode, RosService, RosTopic, Sink, StartError};
 pub use options::RosOptions;
 pub use provided::{Answer, Provided};

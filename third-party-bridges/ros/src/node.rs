@@ -1,6 +1,6 @@
 //! What a front is to rules and imports.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use keyway_bridge::{Bus, keyway::Value};
 use keyway_ros_types::{MessageShape, Registry, RegistryError, Shape, Stamp, TypeName};
@@ -27,6 +27,13 @@ pub trait RosNode: Clone + Send + Sync + 'static {
 
     /// Listens to a topic from now on, but not to what the bridge itself publishes there.
     fn subscribe(&self, topic: &RosTopic<'_>, sink: Sink) -> Result<(), StartError>;
+
+    /// Asks those who publish a topic what its type is, where they can be asked. It waits for one that is of this type; none, if that is
+    /// never told.
+    fn learn(&self, topic: &str, kind: &TypeName) -> Option<Learning> {
+        let _ = (topic, kind);
+        None
+    }
 
     /// Gets ready to call a service, wherever it will be then.
     fn client(&self, service: &RosService<'_>) -> Result<Self::Client, StartError>;
@@ -55,6 +62,9 @@ pub trait RosClient: Send + Sync + 'static {
     /// The response. A service that nobody provides fails at once.
     fn call(&self, request: Value) -> impl Future<Output = Result<Value, Self::Error>> + Send;
 }
+
+/// The definitions that a publisher has of its topic's type, as soon as there is a publisher.
+pub type Learning = Pin<Box<dyn Future<Output = Registry> + Send>>;
 
 /// Where the messages of a topic go.
 pub type Sink = Box<dyn Fn(Value) + Send + Sync>;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keyway_bridge::{Bus, keyway::Value};
-use keyway_bridge_ros::{BodyClient, Called, Output, RosNode, RosService, RosTopic, Sink, StartError};
+use keyway_bridge_ros::{BodyClient, Called, Learning, Output, RosNode, RosService, RosTopic, Sink, StartError};
 use keyway_ros_types::{
-    RosVersion, Shape, Stamp,
+    RosVersion, Shape, Stamp, TypeName,
     body::{self, BodyError},
 };
 
@@ -15,7 +15,7 @@ use crate::{
     client::{Client, ClientError},
     node::Node,
     publication::Publication,
-    subscription::{Context, Subscribed, Subscription},
+    subscription::{Context, Known, Subscription},
 };
 
 /// The node, for rules and imports.
@@ -38,7 +38,7 @@ impl RosNode for Configured {
     }
 
     fn publish(&self, topic: &RosTopic<'_>) -> Result<Written, StartError> {
-        let publication = Publication::own(topic.registry, topic.name, topic.kind, false, self.0.queue)?;
+        let publication = Publication::own(topic.registry, topic.name, topic.kind, false, &self.0.sending)?;
         self.0.change(|graph| match graph.publications.contains_key(topic.name) {
             true => Err(StartError::Refused(format!("{} is published already", topic.name))),
             false => {
@@ -50,33 +50,54 @@ impl RosNode for Configured {
     }
 
     fn subscribe(&self, topic: &RosTopic<'_>, sink: Sink) -> Result<(), StartError> {
-        let subscribed = Subscribed {
-            name: topic.name.to_owned(),
-            kind: topic.kind.to_string(),
+        let known = Known {
             md5: topic.registry.message_md5(topic.kind)?,
             shape: topic.shape(),
+            registry: topic.registry.clone(),
         };
-        self.0.change(|graph| match graph.subscriptions.get(topic.name) {
-            // A publisher keeps one connection to each node and topic.
-            Some(known) if known.kind() == subscribed.kind => {
-                known.add(sink);
-                Ok(())
+        self.subscription(topic.name, topic.kind, Some(known))?.add(sink);
+        Ok(())
+    }
+
+    fn learn(&self, topic: &str, kind: &TypeName) -> Option<Learning> {
+        let mut known = self.subscription(topic, kind, None).ok()?.known();
+        Some(Box::pin(async move {
+            let told = known.wait_for(Option::is_some).await;
+            let registry = told.ok().and_then(|known| known.as_ref().map(|known| known.registry.clone()));
+            match registry {
+                Some(registry) => registry,
+                // The node ends.
+                None => std::future::pending().await,
             }
-            Some(known) => Err(StartError::Refused(format!("{} is listened to as {}", topic.name, known.kind()))),
-            None => {
-                let context =
-                    Context { opt_in: self.0.opt_in.clone(), caller: self.0.name.clone(), api: self.0.api.clone() };
-                let subscription = Subscription::new(subscribed, context, sink);
-                graph.subscriptions.insert(topic.name.to_owned(), subscription);
-                Ok(())
-            }
-        })
+        }))
     }
 
     fn client(&self, service: &RosService<'_>) -> Result<Called<Client>, StartError> {
         let md5 = service.registry.service_md5(service.kind)?;
         let client = Client::new(self.0.clone(), service.name, md5, service.limit);
         Ok(Called::new(RosVersion::Ros1, service, client))
+    }
+}
+
+impl Configured {
+    /// What listens to a topic; a publisher keeps one connection to each node and topic. Without a type, the publisher tells it.
+    fn subscription(
+        &self,
+        topic: &str,
+        kind: &TypeName,
+        known: Option<Known>,
+    ) -> Result<Arc<Subscription>, StartError> {
+        self.0.change(|graph| match graph.subscriptions.get(topic) {
+            Some(subscription) if *subscription.kind() == *kind => Ok(subscription.clone()),
+            Some(other) => Err(StartError::Refused(format!("{topic} is listened to as {}", other.kind()))),
+            None => {
+                let context =
+                    Context { opt_in: self.0.opt_in.clone(), caller: self.0.name.clone(), api: self.0.api.clone() };
+                let subscription = Subscription::new(topic, kind, known, context);
+                graph.subscriptions.insert(topic.to_owned(), subscription.clone());
+                Ok(subscription)
+            }
+        })
     }
 }
 

@@ -27,11 +27,11 @@ struct Shown {
 
 impl Exposed {
     pub(crate) fn new(node: Arc<Node>, options: &RosOptions, registry: Registry) -> Result<Self, RegistryError> {
-        let (events, options, queue) = (options.events, options.mapping.clone(), node.queue);
+        let (events, options) = (options.events, options.mapping.clone());
         let kind = "std_msgs/String".parse()?;
         let own = |name: &str, is_latched| {
             let publication =
-                Publication::own(&registry, &format!("{}/{name}", options.root), &kind, is_latched, queue)?;
+                Publication::own(&registry, &format!("{}/{name}", options.root), &kind, is_latched, &node.sending)?;
             node.change(|graph| graph.publications.insert(publication.name.clone(), publication.clone()));
             Ok::<_, RegistryError>(publication)
         };
@@ -93,7 +93,7 @@ impl Exposed {
             let known = self.shown.publications.get(&topic.name).filter(|known| known.is_of(service, topic));
             let publication = known
                 .cloned()
-                .unwrap_or_else(|| Publication::of_service(service.clone(), topic.clone(), self.node.queue));
+                .unwrap_or_else(|| Publication::of_service(service.clone(), topic.clone(), &self.node.sending));
             Some((topic.name.clone(), publication))
         };
         mapping.topics().filter_map(publication).collect()

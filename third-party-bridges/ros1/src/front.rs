@@ -6,7 +6,7 @@ use std::{
 };
 
 use keyway_bridge::{Bus, Front, FrontError, NetworkError, OptIn};
-use keyway_bridge_ros::{InForce, RosOptions, registry};
+use keyway_bridge_ros::{Clock, InForce, RosOptions, registry};
 use tokio::{sync::Mutex, task::AbortHandle};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     exposed::Exposed,
     http,
     node::{Node, Place, serve_connections},
+    publication::Sending,
     registrar::{self, Registered},
     rosout::Rosout,
     xmlrpc::XmlCall,
@@ -56,7 +57,7 @@ pub struct Ros1 {
     options: Options,
     node: Arc<Node>,
     registered: Arc<Mutex<Registered>>,
-    tasks: [AbortHandle; 4],
+    tasks: [AbortHandle; 5],
     in_force: Option<InForce>,
 }
 
@@ -91,12 +92,15 @@ impl Front for Ros1 {
         let (slave_port, port) = (port(&slave)?, port(&tcpros)?);
         let api = format!("http://{}:{slave_port}/", options.advertise_host);
         let place = Place { api, host: options.advertise_host.clone(), port };
-        let rosout = Rosout::new(&registry, &options.node_name, options.queue);
+        let clock = Clock::new(false);
+        let sending = Sending { queue: options.queue, clock: clock.clone() };
+        let rosout = Rosout::new(&registry, &options.node_name, &sending);
         let rosout = rosout.map_err(|error| wrong("definition_paths", error.to_string()))?;
-        let node = Node::new(opt_in, bus, place, rosout, &options);
+        let node = Node::new(opt_in, bus, place, sending, rosout, &options);
 
         let in_force = InForce::start(&Configured(node.clone()), &registry, &options.ros);
         let in_force = in_force.map_err(|(what, error)| wrong(what, error.to_string()))?;
+        let follow = clock.follow(Configured(node.clone()), registry.clone());
         let exposed = Exposed::new(node.clone(), &options.ros, registry)
             .map_err(|error| wrong("definition_paths", error.to_string()))?;
         let registered = Arc::new(Mutex::new(Registered::default()));
@@ -106,6 +110,7 @@ impl Front for Ros1 {
             tokio::spawn(http::serve(slave, move |call: XmlCall| answering.answer(&call))),
             tokio::spawn(serve_connections(node.clone(), tcpros)),
             tokio::spawn(exposed.run()),
+            tokio::spawn(follow),
             tokio::spawn(registrar::run(node.clone(), options.ros.mapping.root.clone(), registered.clone())),
         ];
         let tasks = serving.map(|task| task.abort_handle());

@@ -99,6 +99,15 @@ impl Master {
         self.call("deleteParam", &[key]).await.map(drop)
     }
 
+    /// Asks to be told of a parameter; its value now.
+    pub(crate) async fn subscribe_param(&self, key: &str, api: &str) -> Result<XmlValue, MasterError> {
+        self.call("subscribeParam", &[api, key]).await
+    }
+
+    pub(crate) async fn unsubscribe_param(&self, key: &str, api: &str) -> Result<(), MasterError> {
+        self.call("unsubscribeParam", &[api, key]).await.map(drop)
+    }
+
     async fn text(&self, method: &'static str, params: &[&str]) -> Result<String, MasterError> {
         match self.call(method, params).await? {
             XmlValue::String(text) => Ok(text),

@@ -13,9 +13,10 @@ use tokio::sync::Notify;
 use crate::{
     Options,
     master::Master,
-    publication::Publication,
+    publication::{Publication, Sending},
     rosout::{Rosout, Severity},
     subscription::Subscription,
+    xmlrpc::XmlValue,
 };
 
 pub(crate) use connections::serve as serve_connections;
@@ -34,8 +35,7 @@ pub(crate) struct Node {
     pub(crate) port: u16,
     /// Whether calls of `std_srvs` fail as other calls do.
     pub(crate) native_errors: bool,
-    /// How many messages may wait for a subscriber that takes nothing.
-    pub(crate) queue: usize,
+    pub(crate) sending: Sending,
     rosout: Rosout,
     graph: Mutex<Graph>,
     /// The graph is another one: the master is to be told.
@@ -62,7 +62,14 @@ pub(crate) struct Place {
 }
 
 impl Node {
-    pub(crate) fn new(opt_in: &OptIn, bus: &Bus, place: Place, rosout: Rosout, options: &Options) -> Arc<Self> {
+    pub(crate) fn new(
+        opt_in: &OptIn,
+        bus: &Bus,
+        place: Place,
+        sending: Sending,
+        rosout: Rosout,
+        options: &Options,
+    ) -> Arc<Self> {
         let Place { api, host, port } = place;
         let name = options.node_name.clone();
         let mut graph = Graph::default();
@@ -76,7 +83,7 @@ impl Node {
             host,
             port,
             native_errors: options.native_errors,
-            queue: options.queue,
+            sending,
             graph: Mutex::new(graph),
             rosout,
             changed: Notify::new(),
@@ -120,8 +127,19 @@ impl Node {
         self.graph.lock().subscriptions.get(topic).cloned()
     }
 
+    /// A parameter that the bridge follows has this value, or none.
+    pub(crate) fn parameter(&self, name: &str, value: &XmlValue) {
+        // Slashes at the end are those of the master.
+        if name.trim_end_matches('/') == SIM_TIME {
+            self.sending.clock.simulate(*value == XmlValue::Bool(true));
+        }
+    }
+
     /// Where services are provided.
     pub(crate) fn service_api(&self) -> String {
         format!("rosrpc://{}:{}", self.host, self.port)
     }
 }
+
+/// Whether the time is that of a simulation.
+pub(crate) const SIM_TIME: &str = "/use_sim_time";

@@ -2,13 +2,11 @@
 
 mod link;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use keyway_bridge::{Event, Service};
+use keyway_bridge_ros::Clock;
 use keyway_ros_types::{Registry, RegistryError, Stamp, Topic, TypeName, body};
 use parking_lot::Mutex;
 use tokio::{net::TcpStream, task::AbortHandle};
@@ -25,9 +23,19 @@ pub(crate) struct Publication {
     is_latched: bool,
     /// How many messages may wait for a subscriber that takes nothing.
     queue: usize,
+    clock: Arc<Clock>,
     /// Where the messages come from, if not from within the bridge.
     source: Option<(Arc<Service>, Topic)>,
     state: Mutex<State>,
+}
+
+/// How messages are sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    /// How many may wait for a subscriber that takes nothing.
+    pub(crate) queue: usize,
+    /// What their headers say.
+    pub(crate) clock: Arc<Clock>,
 }
 
 #[derive(Default)]
@@ -43,14 +51,15 @@ struct State {
 
 impl Publication {
     /// A topic of a service of the directory.
-    pub(crate) fn of_service(service: Arc<Service>, topic: Topic, queue: usize) -> Arc<Self> {
+    pub(crate) fn of_service(service: Arc<Service>, topic: Topic, sending: &Sending) -> Arc<Self> {
         Arc::new(Self {
             name: topic.name.clone(),
             kind: topic.type_name.to_string(),
             md5: topic.md5.clone(),
             definition: topic.definition.clone(),
             is_latched: topic.is_latched,
-            queue,
+            queue: sending.queue,
+            clock: sending.clock.clone(),
             source: Some((service, topic)),
             state: Mutex::default(),
         })
@@ -62,7 +71,7 @@ impl Publication {
         name: &str,
         kind: &TypeName,
         is_latched: bool,
-        queue: usize,
+        sending: &Sending,
     ) -> Result<Arc<Self>, RegistryError> {
         Ok(Arc::new(Self {
             name: name.to_owned(),
@@ -70,7 +79,8 @@ impl Publication {
             md5: registry.message_md5(kind)?,
             definition: registry.definition_text(kind)?,
             is_latched,
-            queue,
+            queue: sending.queue,
+            clock: sending.clock.clone(),
             source: None,
             state: Mutex::default(),
         }))
@@ -119,9 +129,7 @@ impl Publication {
         let mut state = self.state.lock();
         let seq = state.seq;
         state.seq = seq.wrapping_add(1);
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        // Until 2106.
-        Stamp { seq, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
+        self.clock.stamp(seq, at)
     }
 
     /// Whether anybody listens.

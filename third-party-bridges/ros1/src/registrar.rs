@@ -8,7 +8,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{master::MasterError, node::Node, stream::read_header, tcpros::Header, xmlrpc::XmlValue};
+use crate::{
+    master::MasterError,
+    node::{Node, SIM_TIME},
+    stream::read_header,
+    tcpros::Header,
+    xmlrpc::XmlValue,
+};
 
 /// What the master has been told.
 #[derive(Debug, Default)]
@@ -17,6 +23,8 @@ pub(crate) struct Registered {
     publications: BTreeMap<String, String>,
     subscriptions: BTreeMap<String, String>,
     services: Vec<String>,
+    /// Whether it tells of the parameter by which a simulation has its own time.
+    tells_time: bool,
     shown: Option<Vec<String>>,
     /// Names that others have; each is told once.
     foreign: Vec<String>,
@@ -88,6 +96,10 @@ pub(crate) async fn leave(node: &Node, root: &str, known: &mut Registered) {
             calls.add(node.master.unregister_subscriber(topic, &node.api)).await;
         }
         calls.finish().await;
+        if known.tells_time {
+            // Whatever it says: the address is gone in a moment.
+            let _ = node.master.unsubscribe_param(SIM_TIME, &node.api).await;
+        }
         for name in ["bridge_version", "services"] {
             // A parameter that is gone already is what is wanted.
             let _ = node.master.delete_param(&format!("{root}/{name}")).await;
@@ -136,6 +148,11 @@ async fn update(node: &Arc<Node>, root: &str, known: &mut Registered) -> Result<
             Err(error) => return Err(error),
         }
     }
+    if !known.tells_time {
+        let value = node.master.subscribe_param(SIM_TIME, &node.api).await?;
+        node.parameter(SIM_TIME, &value);
+        known.tells_time = true;
+    }
     let graph = node.graph();
 
     let wanted: BTreeMap<String, String> =
@@ -153,7 +170,7 @@ async fn update(node: &Arc<Node>, root: &str, known: &mut Registered) -> Result<
     }
 
     let wanted: BTreeMap<String, String> =
-        graph.subscriptions.values().map(|topic| (topic.name().to_owned(), topic.kind().to_owned())).collect();
+        graph.subscriptions.values().map(|topic| (topic.name().to_owned(), topic.kind().to_string())).collect();
     for topic in gone(&known.subscriptions, &wanted) {
         node.master.unregister_subscriber(&topic, &node.api).await?;
         known.subscriptions.remove(&topic);

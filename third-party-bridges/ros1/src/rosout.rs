@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use keyway_bridge::keyway::{Signature, Value};
 use keyway_ros_types::{Registry, RegistryError, Shape, body};
 
-use crate::publication::Publication;
+use crate::publication::{Publication, Sending};
 
 /// Publishes complaints. Never what a message or call holds.
 pub(crate) struct Rosout {
@@ -22,9 +22,9 @@ pub(crate) enum Severity {
 }
 
 impl Rosout {
-    pub(crate) fn new(registry: &Registry, node: &str, queue: usize) -> Result<Self, RegistryError> {
+    pub(crate) fn new(registry: &Registry, node: &str, sending: &Sending) -> Result<Self, RegistryError> {
         let kind = "rosgraph_msgs/Log".parse()?;
-        let publication = Publication::own(registry, "/rosout", &kind, false, queue)?;
+        let publication = Publication::own(registry, "/rosout", &kind, false, sending)?;
         Ok(Self { publication, shape: Shape::of_message(registry, &kind)?, node: node.to_owned() })
     }
 

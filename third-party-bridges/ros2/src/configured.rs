@@ -1,10 +1,10 @@
 //! What rules and imports do as this node.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use keyway_bridge::{Bus, keyway::Value};
-use keyway_bridge_ros::{BodyClient, Called, Output, RosNode, RosService, RosTopic, Sink, StartError};
+use keyway_bridge_ros::{BodyClient, Called, Clock, Output, RosNode, RosService, RosTopic, Sink, StartError};
 use keyway_ros_types::{
     RosVersion, Shape, Stamp,
     body::{BodyError, cdr},
@@ -14,7 +14,7 @@ use crate::{
     NAME,
     dds::{Client, Dds, Middleware, NoResponse, Quality, Writer},
     names,
-    publication::stamp,
+    rosout::Rosout,
 };
 
 /// The node, for rules and imports.
@@ -23,6 +23,8 @@ pub(crate) struct Configured {
     pub(crate) bus: Bus,
     pub(crate) dds: Dds,
     pub(crate) middleware: Middleware,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) rosout: Arc<Rosout>,
 }
 
 impl RosNode for Configured {
@@ -37,14 +39,14 @@ impl RosNode for Configured {
     }
 
     fn warn(&self, text: &str) {
-        tracing::warn!("{text}");
+        self.rosout.warn(text);
     }
 
     fn publish(&self, topic: &RosTopic<'_>) -> Result<Written, StartError> {
         check(topic.name)?;
         let quality = if topic.is_sensor { Quality::Sensor } else { Quality::Usual };
         let writer = self.dds.writer(names::topic(topic.name, topic.kind), quality);
-        Ok(Written { name: topic.name.to_owned(), writer, shape: topic.shape() })
+        Ok(Written { name: topic.name.to_owned(), writer, shape: topic.shape(), clock: self.clock.clone() })
     }
 
     fn subscribe(&self, topic: &RosTopic<'_>, sink: Sink) -> Result<(), StartError> {
@@ -83,6 +85,7 @@ pub(crate) struct Written {
     name: String,
     writer: Writer,
     shape: Shape,
+    clock: Arc<Clock>,
 }
 
 impl Output for Written {
@@ -93,7 +96,7 @@ impl Output for Written {
     }
 
     fn next_stamp(&self) -> Stamp {
-        stamp(SystemTime::now())
+        self.clock.stamp(0, SystemTime::now())
     }
 
     fn publish(&self, message: Value) -> Result<(), BodyError> {

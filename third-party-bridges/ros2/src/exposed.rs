@@ -2,29 +2,28 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use keyway_bridge::{Bus, Snapshot};
+use keyway_bridge::Snapshot;
 use keyway_bridge_ros::{Events, Provided, RosOptions};
 use keyway_ros_types::{Mapping, MappingOptions, Registry, RosVersion, Shape, Topic, TypeName, body::cdr};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     callers::Callers,
-    dds::{Asked, Dds, Middleware, Place, Quality, Server, Writer},
+    configured::Configured,
+    dds::{Asked, Dds, Place, Quality, Server, Writer},
     names,
     publication::Publication,
 };
 
 /// What the bridge shows whatever services there are.
 pub(crate) struct Exposed {
-    bus: Bus,
+    /// With its own participant.
+    node: Configured,
     services: watch::Receiver<Snapshot>,
-    /// The node's own participant.
-    dds: Dds,
     /// Where members of services are shown. It is another participant: others forget what is gone only with the participant that
     /// had it (see `dds::goodbye`), so that it is left, and entered anew, when a service is gone.
     members: Option<Dds>,
     place: Place,
-    middleware: Middleware,
     options: MappingOptions,
     registry: Registry,
     asked: mpsc::Sender<Asked<Arc<Provided>>>,
@@ -47,27 +46,19 @@ struct Texts {
 }
 
 impl Exposed {
-    pub(crate) fn new(
-        bus: &Bus,
-        dds: Dds,
-        place: Place,
-        middleware: Middleware,
-        options: &RosOptions,
-        registry: Registry,
-    ) -> Self {
+    pub(crate) fn new(node: Configured, place: Place, options: &RosOptions, registry: Registry) -> Self {
         let (with_events, options) = (options.events, options.mapping.clone());
         let (asked, questions) = mpsc::channel(QUESTIONS);
-        let texts = |name: &str, quality| Texts::new(&dds, &registry, &format!("{}/{name}", options.root), quality);
+        let texts =
+            |name: &str, quality| Texts::new(&node.dds, &registry, &format!("{}/{name}", options.root), quality);
         let (catalogue, definitions) = (texts("services", Quality::Latched), texts("definitions", Quality::Latched));
         let events = with_events.then(|| texts("events", Quality::Usual)).flatten();
         let events = events.map(|texts| Events::new(move |text| texts.tell(text)));
         Self {
-            bus: bus.clone(),
-            services: bus.services(),
-            dds,
+            services: node.bus.services(),
+            node,
             members: None,
             place,
-            middleware,
             options,
             registry,
             asked,
@@ -83,7 +74,7 @@ impl Exposed {
 
     /// Follows the services and answers what they are asked, for ever.
     pub(crate) async fn run(mut self) {
-        let mut callers = Callers::new(self.bus.clone());
+        let mut callers = Callers::new(self.node.bus.clone());
         loop {
             tokio::select! {
                 changed = self.services.changed() => {
@@ -114,7 +105,7 @@ impl Exposed {
         if let Some(dds) = self.members().await {
             for topic in mapping.topics() {
                 let Some(service) = services.get(&topic.service) else { continue };
-                let start = || Publication::start(&dds, service.clone(), topic.clone());
+                let start = || Publication::start(&dds, service.clone(), topic.clone(), self.node.clock.clone());
                 self.publications.entry(topic.name.clone()).or_insert_with(start);
             }
             for (name, new) in provided {
@@ -152,10 +143,10 @@ impl Exposed {
                 match Dds::start(self.place.clone(), false).await {
                     Ok(dds) => break Some(dds),
                     Err(error) if attempts == ATTEMPTS => {
-                        tracing::error!(%error, "services are not shown until there are others");
+                        self.node.rosout.error(&format!("services are not shown until there are others: {error}"));
                         break None;
                     }
-                    Err(error) => tracing::warn!(%error, "services are not shown yet"),
+                    Err(error) => self.node.rosout.warn(&format!("services are not shown yet: {error}")),
                 }
                 attempts += 1;
                 tokio::time::sleep(AGAIN).await;
@@ -170,7 +161,7 @@ impl Exposed {
         }
         for (name, new) in Provided::own(mapping, RosVersion::Ros2) {
             if !self.own.get(&name).is_some_and(|(known, _)| new.replaces(known)) {
-                let served = self.serve(&self.dds, &name, new);
+                let served = self.serve(&self.node.dds, &name, new);
                 self.own.insert(name, served);
             }
         }
@@ -178,7 +169,7 @@ impl Exposed {
 
     fn serve(&self, dds: &Dds, name: &str, provided: Provided) -> (Arc<Provided>, Server) {
         let (topics, provided) = (names::service(name, provided.kind()), Arc::new(provided));
-        let server = dds.server(topics, self.middleware, provided.clone(), self.asked.clone());
+        let server = dds.server(topics, self.node.middleware, provided.clone(), self.asked.clone());
         (provided, server)
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use keyway_bridge::{Bus, Front, FrontError, OptIn};
-use keyway_bridge_ros::{InForce, RosOptions, registry};
+use keyway_bridge_ros::{Clock, InForce, RosOptions, registry};
 use parking_lot::Mutex;
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
@@ -13,6 +13,7 @@ use crate::{
     dds::{Dds, Graph, Middleware, Place},
     exposed::Exposed,
     names::is_name,
+    rosout::Rosout,
 };
 
 /// How the bridge is a node of ROS 2.
@@ -24,6 +25,8 @@ pub struct Options {
     pub middleware: Middleware,
     /// The node's name.
     pub node_name: String,
+    /// Whether headers say the time of `/clock`.
+    pub use_sim_time: bool,
     /// What is shown, rules and imports.
     pub ros: RosOptions,
 }
@@ -34,6 +37,7 @@ impl Default for Options {
             domain: 0,
             middleware: Middleware::default(),
             node_name: "/qi/bridge".to_owned(),
+            use_sim_time: false,
             ros: RosOptions::default(),
         }
     }
@@ -42,7 +46,7 @@ impl Default for Options {
 /// The bridge as a node of ROS 2, serving.
 pub struct Ros2 {
     options: Options,
-    showing: AbortHandle,
+    tasks: [AbortHandle; 2],
     in_force: Option<InForce>,
     ended: Mutex<Option<mpsc::Receiver<()>>>,
 }
@@ -74,13 +78,23 @@ impl Front for Ros2 {
                         another domain, or --allow-non-loopback, may help";
             FrontError::Option(format!("DDS, domain {}: {error}: {hint}", options.domain))
         })?;
-        let configured = Configured { bus: bus.clone(), dds: dds.clone(), middleware: options.middleware };
+        let clock = Clock::new(options.use_sim_time);
+        let rosout = Rosout::new(&dds, &registry, &options.node_name)
+            .map_err(|error| FrontError::Option(format!("definition_paths: {error}")))?;
+        let configured = Configured {
+            bus: bus.clone(),
+            dds,
+            middleware: options.middleware,
+            clock: clock.clone(),
+            rosout: Arc::new(rosout),
+        };
+        let following = tokio::spawn(clock.follow(configured.clone(), registry.clone())).abort_handle();
         let in_force = InForce::start(&configured, &registry, &options.ros)
             .map_err(|(what, error)| FrontError::Option(format!("{what}: {error}")))?;
-        let mut exposed = Exposed::new(bus, dds, place, options.middleware, &options.ros, registry);
+        let mut exposed = Exposed::new(configured, place, &options.ros, registry);
         exposed.show_now().await;
         let showing = tokio::spawn(exposed.run()).abort_handle();
-        Ok(Self { options, showing, in_force: Some(in_force), ended: Mutex::new(Some(ended)) })
+        Ok(Self { options, tasks: [showing, following], in_force: Some(in_force), ended: Mutex::new(Some(ended)) })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -107,7 +121,7 @@ impl Front for Ros2 {
 
 impl Drop for Ros2 {
     fn drop(&mut self) {
-        self.showing.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -12,6 +12,7 @@ mod front;
 mod loopback;
 mod names;
 mod publication;
+mod rosout;
 
 pub use dds::Middleware;
 pub use front::{Options, Ros2};

@@ -1,13 +1,11 @@
 //! A topic of a service of the directory.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use keyway_bridge::{Event, Service};
-use keyway_ros_types::{Stamp, Topic, body::cdr};
+use keyway_bridge_ros::Clock;
+use keyway_ros_types::{Topic, body::cdr};
 use tokio::task::AbortHandle;
 
 use crate::{
@@ -24,8 +22,8 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
-    pub(crate) fn start(dds: &Dds, service: Arc<Service>, topic: Topic) -> Self {
-        let task = tokio::spawn(publish(dds.clone(), service.clone(), topic.clone())).abort_handle();
+    pub(crate) fn start(dds: &Dds, service: Arc<Service>, topic: Topic, clock: Arc<Clock>) -> Self {
+        let task = tokio::spawn(publish(dds.clone(), service.clone(), topic.clone(), clock)).abort_handle();
         Self { service, topic, task }
     }
 
@@ -45,14 +43,14 @@ impl Drop for Publication {
 }
 
 /// Follows the service while anybody listens.
-async fn publish(dds: Dds, service: Arc<Service>, topic: Topic) {
+async fn publish(dds: Dds, service: Arc<Service>, topic: Topic, clock: Arc<Clock>) {
     let quality = if topic.is_latched { Quality::Latched } else { Quality::Usual };
     let mut writer = dds.writer(names::topic(&topic.name, &topic.type_name), quality);
     loop {
         if writer.heard_by.wait_for(|count| *count > 0).await.is_err() {
             return;
         }
-        match while_heard(&mut writer, &service, &topic).await {
+        match while_heard(&mut writer, &service, &topic, &clock).await {
             Some(()) => {}
             None => return,
         }
@@ -64,7 +62,7 @@ async fn publish(dds: Dds, service: Arc<Service>, topic: Topic) {
 }
 
 /// None if there is nothing more to come.
-async fn while_heard(writer: &mut Writer, service: &Service, topic: &Topic) -> Option<()> {
+async fn while_heard(writer: &mut Writer, service: &Service, topic: &Topic, clock: &Clock) -> Option<()> {
     let mut listener = match service.listen(topic.action) {
         Ok(listener) => listener,
         Err(error) => {
@@ -79,14 +77,14 @@ async fn while_heard(writer: &mut Writer, service: &Service, topic: &Topic) -> O
             left = heard_by.wait_for(|count| *count == 0) => return left.ok().map(drop),
         };
         // While those who listen are slow, events wait in the listener, which lets the oldest go.
-        if let Some(body) = body(topic, &event) {
+        if let Some(body) = body(topic, &event, clock) {
             writer.write(body).await;
         }
     }
 }
 
-fn body(topic: &Topic, event: &Event) -> Option<Bytes> {
-    let message = topic.message(event.value.clone(), stamp(event.received));
+fn body(topic: &Topic, event: &Event, clock: &Clock) -> Option<Bytes> {
+    let message = topic.message(event.value.clone(), clock.stamp(0, event.received));
     match cdr::encode(&topic.shape, &message) {
         Ok(body) => Some(body.into()),
         Err(error) => {
@@ -94,10 +92,4 @@ fn body(topic: &Topic, event: &Event) -> Option<Bytes> {
             None
         }
     }
-}
-
-/// What a header says of a moment. ROS 2 does not count.
-pub(crate) fn stamp(at: SystemTime) -> Stamp {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Stamp { seq: 0, sec: u32::try_from(since.as_secs()).unwrap_or(u32::MAX), nsec: since.subsec_nanos() }
 }

@@ -52,6 +52,7 @@ impl Ros2Flags {
                     Rmw::FastRtps => Middleware::FastRtps,
                 },
                 node_name: file.node.clone(),
+                use_sim_time: file.use_sim_time,
                 ros: ros_rules::options(bridges, RosFront::Ros2, flags.root.as_ref())?,
             })
         };

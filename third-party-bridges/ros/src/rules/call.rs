@@ -19,6 +19,7 @@ use super::caller::Caller;
 use crate::{
     RosNode, RosTopic, StartError,
     ending::{Ending, Tasks},
+    learning::Types,
 };
 
 pub(super) fn start<N: RosNode>(
@@ -27,11 +28,39 @@ pub(super) fn start<N: RosNode>(
     rule: &CallRule,
     tasks: &mut Tasks,
 ) -> Result<(), StartError> {
-    let topic = RosTopic::new(registry, &rule.topic, &rule.message)?;
     if node.bus().rules().mode == Mode::Read {
         node.warn(&format!("the rule of {} calls a method, and is not in force in read mode", rule.topic));
         return Ok(());
     }
+    let mut ending = tasks.ending();
+    match Types::of(node, registry, [(rule.topic.as_str(), &rule.message)]) {
+        Ok(types) => {
+            let (calling, messages) = listen(node, types.of_topic(&rule.topic), rule)?;
+            tasks.spawn(calling.run(messages, ending));
+        }
+        Err(unknown) => {
+            let (node, rule) = (node.clone(), rule.clone());
+            tasks.spawn(async move {
+                let types = tokio::select! {
+                    types = unknown.learned() => types,
+                    () = ending.told() => return,
+                };
+                match listen(&node, types.of_topic(&rule.topic), &rule) {
+                    Ok((calling, messages)) => calling.run(messages, ending).await,
+                    Err(error) => node.warn(&format!("the rule of {} is not in force: {error}", rule.topic)),
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+fn listen<N: RosNode>(
+    node: &N,
+    registry: &Registry,
+    rule: &CallRule,
+) -> Result<(Calling<N>, broadcast::Receiver<Value>), StartError> {
+    let topic = RosTopic::new(registry, &rule.topic, &rule.message)?;
     // Overflow rule: the oldest messages go. Of a rule with a rate, only the newest counts.
     let (sender, messages) = broadcast::channel(if rule.max_rate.is_some() { 1 } else { QUEUE });
     let sink = move |value| {
@@ -39,9 +68,7 @@ pub(super) fn start<N: RosNode>(
         let _ = sender.send(value);
     };
     node.subscribe(&topic, Box::new(sink))?;
-    let calling = Calling { caller: Caller::new(node, &rule.topic), rule: rule.clone(), is_moving: false };
-    tasks.spawn(calling.run(messages, tasks.ending()));
-    Ok(())
+    Ok((Calling { caller: Caller::new(node, &rule.topic), rule: rule.clone(), is_moving: false }, messages))
 }
 
 struct Calling<N> {

@@ -19,10 +19,13 @@ impl Node {
             }
             "getSubscriptions" => {
                 let graph = self.graph();
-                let pairs = graph.subscriptions.values().map(|topic| pair(topic.name(), topic.kind()));
+                let pairs = graph.subscriptions.values().map(|topic| pair(topic.name(), &topic.kind().to_string()));
                 success("", array(pairs))
             }
-            "paramUpdate" => success("", XmlValue::Int(0)),
+            "paramUpdate" => {
+                self.parameter(param(1), call.params.get(2).unwrap_or(&XmlValue::Bool(false)));
+                success("", XmlValue::Int(0))
+            }
             "publisherUpdate" => {
                 if let Some(subscription) = self.subscription(param(1)) {
                     subscription.publishers(&call.params.get(2).map(XmlValue::texts).unwrap_or_default());

@@ -19,6 +19,8 @@ pub(crate) enum Quality {
     Usual,
     /// Who comes later gets the last message.
     Latched,
+    /// Who comes later gets the last few.
+    Log,
     /// Messages may be lost.
     Sensor,
 }
@@ -33,6 +35,10 @@ impl Quality {
                 .reliability(reliable)
                 .durability(Durability::TransientLocal)
                 .history(History::KeepLast { depth: 1 }),
+            Self::Log => policies
+                .reliability(reliable)
+                .durability(Durability::TransientLocal)
+                .history(History::KeepLast { depth: 16 }),
             Self::Sensor => policies.reliability(Reliability::BestEffort).history(History::KeepLast { depth: 5 }),
         };
         policies.build()

@@ -68,6 +68,8 @@ pub struct Ros2 {
     pub domain: u16,
     /// The name of its node.
     pub node: String,
+    /// Whether the headers of its messages say the time of `/clock`, as in a simulation.
+    pub use_sim_time: bool,
     /// Whose requests it understands: `"fastrtps"` or `"cyclonedds"`; one bridge cannot serve both.
     pub rmw: RosMiddleware,
 }
@@ -285,7 +287,13 @@ impl Default for Ros1 {
 
 impl Default for Ros2 {
     fn default() -> Self {
-        Self { enabled: false, domain: 0, node: "/qi/bridge".to_owned(), rmw: RosMiddleware::default() }
+        Self {
+            enabled: false,
+            domain: 0,
+            node: "/qi/bridge".to_owned(),
+            use_sim_time: false,
+            rmw: RosMiddleware::default(),
+        }
     }
 }
 
