@@ -22,7 +22,7 @@ type Events = BTreeMap<String, Signal<(Value,)>>;
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was done, in order: `move 0.1 0 0`, `stopMove`, `say hello`.
+    /// What was done, in order: `move 0.1 0 0`, `stopMove`, `setAngles ["HeadYaw"] [0.5] 0.1`, `say hello`.
     done: Vec<String>,
     /// Who has the sonars measure, and who has which camera.
     users: BTreeSet<String>,
@@ -52,7 +52,7 @@ impl Nao {
         Self { state, memory, session }
     }
 
-    /// What was done, in order: `move 0.1 0 0`, `stopMove`, `say hello`.
+    /// What was done, in order: `move 0.1 0 0`, `stopMove`, `setAngles ["HeadYaw"] [0.5] 0.1`, `say hello`.
     pub fn done(&self) -> Vec<String> {
         self.state.lock().done.clone()
     }
@@ -77,11 +77,18 @@ impl Nao {
 
 fn motion(state: &Arc<Mutex<State>>) -> Object {
     let (moved, stopped) = (state.clone(), state.clone());
+    let (set, changed) = (state.clone(), state.clone());
     let mut motion = Object::builder();
     motion
         .method("move", move |(x, y, theta): (f32, f32, f32)| moved.lock().done.push(format!("move {x} {y} {theta}")))
         .method("move", |(_, _, _, _): (f32, f32, f32, Value)| Err::<(), _>("the foot configuration is not known"))
         .method("stopMove", move |(): ()| stopped.lock().done.push("stopMove".to_owned()))
+        .method("setAngles", move |(names, angles, speed): (Value, Value, f32)| {
+            set.lock().done.push(format!("setAngles {names} {angles} {speed}"));
+        })
+        .method("changeAngles", move |(names, angles, speed): (Value, Value, f32)| {
+            changed.lock().done.push(format!("changeAngles {names} {angles} {speed}"));
+        })
         .method("getBodyNames", |(_,): (String,)| JOINTS.map(str::to_owned).to_vec())
         .method("getAngles", |(_, _): (Value, bool)| vec![0.5_f32, -0.25, 0.0]);
     motion.build()
@@ -115,6 +122,9 @@ fn remembering(state: &Arc<Mutex<State>>, memory: &Arc<Mutex<Events>>) -> Object
                 "Battery/Temperature/Sensor/Value" => Ok(Value::from(31.0_f32)),
                 "US/Left/Sensor/Value" if measuring => Ok(Value::from(0.5_f32)),
                 "US/Right/Sensor/Value" if measuring => Ok(Value::from(1.5_f32)),
+                "InertialSensor/GyroscopeX/Sensor/Value" => Ok(Value::from(0.125_f32)),
+                "InertialSensor/AccelerometerZ/Sensor/Value" => Ok(Value::from(-9.75_f32)),
+                key if key.starts_with("InertialSensor/") => Ok(Value::from(0.0_f32)),
                 // As of long ago.
                 "US/Left/Sensor/Value" | "US/Right/Sensor/Value" => Ok(Value::from(0.0_f32)),
                 _ => Err(format!("ALMemory::getData data {key} not found")),

@@ -110,21 +110,24 @@ impl RosMaster {
         self.start_tool("python3", &["-c", program])
     }
 
-    /// Makes Python modules of the package in a folder, as a catkin build would, for tools that run from now on.
+    /// Makes Python modules of the package in a folder of its name, as a catkin build would, for tools that run from now on.
     ///
     /// # Panics
     ///
     /// When ROS's generators do not take the package.
     pub fn generate_modules(&mut self, package: &Path) {
-        let out = self.home.path().join("modules/qi_bridge_msgs");
+        let name = package.file_name().unwrap_or_default().to_string_lossy();
+        let out = self.home.path().join("modules").join(&*name);
         for (kind, generator) in [("msg", "genmsg_py.py"), ("srv", "gensrv_py.py")] {
-            let folder = out.join(kind);
-            fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
             let files = fs::read_dir(package.join(kind)).into_iter().flatten();
             let files: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
+            if files.is_empty() {
+                continue;
+            }
+            let folder = out.join(kind);
+            fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
             let mut command = self.command(&format!("/usr/lib/genpy/{generator}"));
-            command.args(["-p", "qi_bridge_msgs", "-I"]);
-            command.arg(format!("qi_bridge_msgs:{}", package.join("msg").display()));
+            command.args(["-p", &name, "-I"]).arg(format!("{name}:{}", package.join("msg").display()));
             command.args(["-I", "std_msgs:/usr/share/std_msgs/msg", "-o"]).arg(&folder).args(files);
             succeeded(&mut command);
             succeeded(self.command("/usr/lib/genpy/genmsg_py.py").args(["--initpy", "-o"]).arg(&folder));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use keyway::{Object, Session};
-use keyway_ros_types::rules::{CallRule, Expression, Rule, Source};
+use keyway_ros_types::rules::{CallRule, Condition, Expression, Rule, Source};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -38,6 +38,7 @@ impl Mover {
         Rule::Call(CallRule {
             topic: "/cmd_vel".to_owned(),
             message: "geometry_msgs/Twist".parse().expect("a type"),
+            when: Condition::default(),
             call: Source::new("Mover.move", arguments.into()).expect("a method"),
             max_rate: Some(20.0),
             timeout: Some(Duration::from_millis(500)),

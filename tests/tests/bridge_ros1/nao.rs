@@ -1,6 +1,6 @@
 //! The profile of NAO and Pepper, `nao-ros.toml`, as it is shipped: a robot with NAOqi's services, the command, and nodes of ROS 1.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use keyway::Directory;
 use keyway_tests::{
@@ -107,6 +107,51 @@ rospy.sleep(0.5)
     robot.master.python(program).await.ok();
     robot.has_done("say everybody").await;
     assert_eq!(robot.nao.done(), ["say good", "say morning", "say everybody"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joints_are_set_and_changed_with_the_type_of_naoqi_bridge_msgs() {
+    let Some(mut robot) = Robot::start().await else { return };
+    // As the package has it, with comments.
+    let package = robot.master.folder().join("naoqi_bridge_msgs");
+    fs::create_dir_all(package.join("msg")).unwrap();
+    let definition = "Header header\n\n# Names, or one of several joints\nstring[] joint_names\nfloat32[] joint_angles\n\n\
+                      # 0 to 1\nfloat32 speed\n\n# 0: absolute\nuint8 relative\n";
+    fs::write(package.join("msg/JointAnglesWithSpeed.msg"), definition).unwrap();
+    robot.master.generate_modules(&package);
+    let publish = async |fields: &str| {
+        let program = format!(
+            "
+import rospy
+from naoqi_bridge_msgs.msg import JointAnglesWithSpeed as Angles
+rospy.init_node('mover')
+publisher = rospy.Publisher('/joint_angles', Angles, queue_size=10)
+while publisher.get_num_connections() == 0: rospy.sleep(0.01)
+publisher.publish({fields})
+rospy.sleep(0.3)
+"
+        );
+        robot.master.python(&program).await.ok();
+    };
+    publish("joint_names=['HeadYaw', 'HeadPitch'], joint_angles=[0.5, -0.25], speed=0.125").await;
+    let set = r#"setAngles ["HeadYaw","HeadPitch"] [0.5,-0.25] 0.125"#;
+    robot.has_done(set).await;
+    publish("joint_names=['HeadYaw'], joint_angles=[0.25], speed=0.5, relative=1").await;
+    let changed = r#"changeAngles ["HeadYaw"] [0.25] 0.5"#;
+    robot.has_done(changed).await;
+    assert_eq!(robot.nao.done(), [set, changed]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inertial_sensor_is_told_without_an_orientation() {
+    let Some(robot) = Robot::start().await else { return };
+    let imu = robot.echo("/imu/torso").await;
+    let lines: Vec<&str> = imu.lines().map(str::trim).collect();
+    let told = |name: &str, xyz: [&str; 3]| lines.windows(4).any(|part| part[0] == name && part[1..] == xyz);
+    assert!(told("angular_velocity:", ["x: 0.125", "y: 0.0", "z: 0.0"]), "{imu}");
+    assert!(told("linear_acceleration:", ["x: 0.0", "y: 0.0", "z: -9.75"]), "{imu}");
+    assert!(imu.contains("orientation_covariance: [-1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]"), "{imu}");
+    assert!(imu.contains("frame_id: \"base_link\""), "{imu}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

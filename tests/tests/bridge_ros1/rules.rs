@@ -6,7 +6,7 @@ use keyway::{Session, value::Value};
 use keyway_bridge::{Front, Mode};
 use keyway_bridge_ros1::{
     Options, RosOptions,
-    rules::{CallRule, Expression, Import, Imported, PollRule, Rule, Source, Sources},
+    rules::{CallRule, Condition, Expression, Import, Imported, PollRule, Rule, Source, Sources},
 };
 use keyway_tests::{bridge::Mover, eventually};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -212,6 +212,7 @@ async fn a_type_that_nobody_has_defined_is_learned_from_the_publisher() {
     let rule = Rule::Call(CallRule {
         topic: "/levels".to_owned(),
         message: "roscpp/Logger".parse().unwrap(),
+        when: Condition::default(),
         call: Source::new("Mover.names", vec![Expression::parse("level").unwrap()]).unwrap(),
         max_rate: None,
         timeout: None,

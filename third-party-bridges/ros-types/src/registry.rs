@@ -51,7 +51,8 @@ pub(crate) const MAX_DEPTH: usize = 30;
 
 impl Registry {
     /// The types that come with ROS: `std_msgs`, `std_srvs`, `geometry_msgs`, `sensor_msgs`, `nav_msgs`, `diagnostic_msgs`,
-    /// `rosgraph_msgs` and `tf2_msgs`, as ROS 1 defines them.
+    /// `rosgraph_msgs` and `tf2_msgs`, as ROS 1 defines them; and of `naoqi_bridge_msgs`, which users of NAO and Pepper have, what moves
+    /// joints.
     pub fn standard() -> Self {
         standard::registry().clone()
     }

@@ -1,11 +1,13 @@
 //! Rules and imports, whatever the front: which topics call methods, which methods are polled for topics, and which topics and
 //! services of ROS become services of the directory (spec 7).
 
+mod condition;
 mod expression;
 mod sources;
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub use condition::Condition;
 pub use expression::{Emitter, EventSource, Expression, ExpressionError, Source};
 pub use sources::Sources;
 
@@ -29,6 +31,8 @@ pub struct CallRule {
     pub topic: String,
     /// Its type.
     pub message: TypeName,
+    /// Which messages count.
+    pub when: Condition,
     /// What is called for each message: fields of it, and literals.
     pub call: Source,
     /// Calls a second at most; the newest message counts. Without it every message calls, one after the other.

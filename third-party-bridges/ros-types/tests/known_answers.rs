@@ -1,4 +1,5 @@
-//! Checksums of all types that come with ROS, as `rosmsg md5` and `rossrv md5` of ros_comm 1.15.15 print them.
+//! Checksums of all types that come with ROS, as `rosmsg md5` and `rossrv md5` of ros_comm 1.15.15 print them; and of
+//! naoqi_bridge_msgs 0.0.9, as its generated headers have them.
 
 use std::collections::BTreeSet;
 

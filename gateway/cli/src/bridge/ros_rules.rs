@@ -3,7 +3,9 @@
 use anyhow::{Context, bail};
 use keyway_bridge_ros1::{
     MappingOptions, RosOptions, Types,
-    rules::{CallRule, EventRule, EventSource, Expression, Import, Imported, PollRule, Rule, Source, Sources},
+    rules::{
+        CallRule, Condition, EventRule, EventSource, Expression, Import, Imported, PollRule, Rule, Source, Sources,
+    },
 };
 use keyway_config::{Bridges, RosFront, RosImport, RosRule, RosTypes};
 
@@ -60,6 +62,7 @@ fn rule(rule: &RosRule) -> anyhow::Result<Rule> {
             Ok(Rule::Call(CallRule {
                 topic: topic.clone(),
                 message,
+                when: Condition::parse(&rule.when)?,
                 call: source(call, &rule.args)?,
                 max_rate: rule.max_rate,
                 timeout: rule.timeout,
@@ -67,6 +70,7 @@ fn rule(rule: &RosRule) -> anyhow::Result<Rule> {
                 float_seconds: rule.float_seconds,
             }))
         }
+        (None, Some(_)) if !rule.when.is_empty() => bail!("`when` belongs to a rule with `subscribe`"),
         (None, Some(topic)) => {
             let fields = rule.fields.iter().map(|(name, text)| Ok((name.clone(), Expression::parse(text)?)));
             let (topic, fields) = (topic.clone(), fields.collect::<anyhow::Result<_>>()?);

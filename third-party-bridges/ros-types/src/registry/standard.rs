@@ -46,6 +46,7 @@ macro_rules! packages {
 packages! {
     "diagnostic_msgs"
     "geometry_msgs"
+    "naoqi_bridge_msgs"
     "nav_msgs"
     "rosgraph_msgs"
     "sensor_msgs"

@@ -63,6 +63,12 @@ pub enum ExpressionError {
     /// It is no expression.
     #[error("{0:?} is neither a field such as linear.x or data[0], nor a literal such as \"Body\", 1.5 or true")]
     Expression(String),
+    /// A field is wanted.
+    #[error("{0:?} is no field such as linear.x or data[0]")]
+    NotField(String),
+    /// A literal is wanted.
+    #[error("{0:?} is no literal such as \"Body\", 1.5 or true")]
+    NotLiteral(String),
     /// It is no method with arguments.
     #[error("{0:?} is no method; write Service.method, or Service.method(\"argument\", 1.5) @once")]
     Source(String),

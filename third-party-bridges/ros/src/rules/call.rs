@@ -63,9 +63,12 @@ fn listen<N: RosNode>(
     let topic = RosTopic::new(registry, &rule.topic, &rule.message)?;
     // Overflow rule: the oldest messages go. Of a rule with a rate, only the newest counts.
     let (sender, messages) = broadcast::channel(if rule.max_rate.is_some() { 1 } else { QUEUE });
-    let sink = move |value| {
-        // It is the rule that has ended, if nobody listens.
-        let _ = sender.send(value);
+    let condition = rule.when.clone();
+    let sink = move |value: Value| {
+        if condition.holds(&value) {
+            // It is the rule that has ended, if nobody listens.
+            let _ = sender.send(value);
+        }
     };
     node.subscribe(&topic, Box::new(sink))?;
     Ok((Calling { caller: Caller::new(node, &rule.topic), rule: rule.clone(), is_moving: false }, messages))

@@ -140,6 +140,9 @@ pub struct RosRule {
     /// The topic's type, such as `"geometry_msgs/Twist"`.
     #[serde(rename = "type")]
     pub message: String,
+    /// Fields and the literals that they have to equal, for messages that call the method: `{ relative = "0" }`. Other messages do not count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub when: BTreeMap<String, String>,
     /// The method that is called for each message: `"ALMotion.move"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
@@ -174,7 +177,7 @@ pub struct RosRule {
     /// returns, `"ALMemory.subscriber(\"FrontTactilTouched\").signal"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// Which source, or part of one, each field of the message has (`"linear.x"`); of a signal, which argument (`"args[0]"`).
+    /// Which source, or part of one, each field of the message has (`"linear.x"`), or each element of a list (`"covariance[0]"`); of a signal, which argument (`"args[0]"`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Whether messages may be lost on the way, as those of sensors may (ROS 2).
