@@ -35,6 +35,7 @@ mod authenticator;
 pub mod certificate;
 mod check;
 mod config;
+mod fingerprint;
 mod jwt;
 mod lockout;
 pub mod password;
@@ -46,6 +47,7 @@ pub mod token;
 
 pub use authenticator::{Authenticator, Credentials, Footing, Identity, Method, Now, Outcome, Reason};
 pub use config::AuthConfig;
+pub use fingerprint::Fingerprint;
 pub use jwt::{Issuer, IssuerKeys, Jwks, JwksError, JwtError};
 pub use lockout::{LockoutSettings, Source};
 pub use problem::{AuthError, AuthProblem, AuthProblemCode};

@@ -35,6 +35,10 @@ impl StoredHash {
         Ok(Self(hash))
     }
 
+    pub(crate) fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+
     /// CPU work of tens of milliseconds.
     pub(crate) fn verify(&self, password: &Secret) -> bool {
         Argon2::default().verify_password(password.expose().as_bytes(), &self.0).is_ok()

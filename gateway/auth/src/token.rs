@@ -54,6 +54,10 @@ impl TokenHash {
         Some(Self(hash))
     }
 
+    pub(crate) const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// In a time that does not depend on the bytes.
     pub(crate) fn equals(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

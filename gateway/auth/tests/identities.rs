@@ -2,9 +2,12 @@
 
 mod configured;
 
+use std::time::{Instant, SystemTime};
+
 use configured::{at, config, password_hash, secret};
 use keyway_auth::{
-    AuthConfig, AuthProblemCode, Authenticator, Credentials, Footing, Identity, Method, Outcome, Reason, Source, token,
+    AuthConfig, AuthProblemCode, Authenticator, Credentials, Footing, Identity, Method, Now, Outcome, Reason, Secret,
+    Source, password, token,
 };
 use keyway_policy::Policy;
 
@@ -84,19 +87,56 @@ fn certificates_are_matched_by_all_that_is_asked_for() {
 
 #[test]
 fn who_was_let_in_before_has_the_role_of_now_if_he_is_still_known() {
-    let (_, hash) = token::generate().unwrap();
+    let (secret, hash) = token::generate().unwrap();
     let user = |role| format!("[[user]]\nname = 'nao'\nrole = '{role}'\ntoken_hash = '{hash}'\n");
     let identity = |name: &str, method| Identity { name: name.into(), method };
     let standing = |text: &str, identity: &Identity| {
-        Authenticator::new(config(text)).role_by(&Footing::recalled(identity)).map(str::to_owned)
+        let credential = accepted(&Authenticator::new(config(&user("guest"))), &secret).credential();
+        Authenticator::new(config(text)).role_by(&Footing::recalled(identity, credential)).map(str::to_owned)
     };
     let nao = identity("nao", Method::Token);
     assert_eq!(standing(&user("admin"), &nao).as_deref(), Some("admin"));
     assert_eq!(standing(&user("guest"), &nao).as_deref(), Some("guest"));
     assert_eq!(standing("", &nao), None);
+    assert_eq!(standing(&user("admin").replace(&hash, &token::generate().unwrap().1), &nao), None);
     assert_eq!(standing("", &identity("anonymous", Method::Anonymous)), None);
     assert_eq!(standing("", &identity("eva", Method::Jwt)), None);
     assert_eq!(standing(&user("admin"), &identity("CN=nao", Method::Certificate)), None);
+}
+
+/// What a client that comes as `nao` stands on.
+fn accepted(authenticator: &Authenticator, secret: &Secret) -> Footing {
+    let now = Now { monotonic: Instant::now(), wall: SystemTime::now() };
+    let credentials = Credentials::Named { user: "nao", secret };
+    match authenticator.begin(now, Source::Local, &credentials) {
+        Outcome::Accepted { identity, .. } => authenticator.footing(&credentials, &identity),
+        Outcome::Refused { reason, .. } => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn whose_password_or_token_was_replaced_stands_on_nothing_any_more() {
+    let (secret, hash) = token::generate().unwrap();
+    let user = |credential: &str| format!("[[user]]\nname = 'nao'\nrole = 'guest'\n{credential}\n");
+    let by_token = user(&format!("token_hash = '{hash}'"));
+    let hashed = password::hash(&secret).unwrap();
+    let by_password = user(&format!("password_hash = '{hashed}'"));
+    let other = user(&format!("token_hash = '{}'", token::generate().unwrap().1));
+    let anew = user(&format!("password_hash = '{}'", password::hash(&secret).unwrap()));
+    for (before, stays, ends) in
+        [(&by_token, &by_token, [&other, &by_password]), (&by_password, &by_password, [&anew, &by_token])]
+    {
+        let authenticator = Authenticator::new(config(before));
+        let footing = accepted(&authenticator, &secret);
+        let role = |text: &str| authenticator.with_config(config(text)).role_by(&footing).map(str::to_owned);
+        assert_eq!(role(stays).as_deref(), Some("guest"));
+        let eva = format!("[[user]]\nname = 'eva'\nrole = 'guest'\ntoken_hash = '{}'\n", token::generate().unwrap().1);
+        assert_eq!(role(&format!("{stays}{eva}")).as_deref(), Some("guest"));
+        for ends in ends {
+            assert_eq!(role(ends), None, "{ends}");
+        }
+        assert!(!format!("{footing:?}").contains(&hash), "{footing:?}");
+    }
 }
 
 #[test]
@@ -160,7 +200,7 @@ fn nothing_prints_a_secret() {
 #[test]
 fn fresh_hashes_verify_and_are_salted() {
     let password = secret("pass");
-    let [one, other] = [(); 2].map(|()| keyway_auth::password::hash(&password).unwrap());
+    let [one, other] = [(); 2].map(|()| password::hash(&password).unwrap());
     assert_ne!(one, other);
     assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
     let text = format!("[[user]]\nname = 'a'\nrole = 'guest'\npassword_hash = '{one}'");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use keyway_auth::{
-    Identity, Reason,
+    Footing, Identity, Reason,
     resume::{ResumeError, Resumption, SealingKeys, UsedKeys},
 };
 use parking_lot::Mutex;
@@ -55,8 +55,14 @@ impl Comebacks {
     }
 
     /// The keys of a new session.
-    pub fn begin(&self, session: [u8; 16], identity: Identity) -> Option<(Comeback, Vec<u8>)> {
-        let first = Resumption::new(session, identity, SystemTime::now(), LIFETIME);
+    pub fn begin(
+        &self,
+        session: [u8; 16],
+        identity: Identity,
+        footing: Option<&Footing>,
+    ) -> Option<(Comeback, Vec<u8>)> {
+        let credential = footing.and_then(Footing::credential);
+        let first = Resumption::new(session, identity, SystemTime::now(), LIFETIME).shown_by(credential);
         let key = self.seal(&first)?;
         Some((Comeback { last: first, floor: 0, shown: None }, key))
     }
@@ -66,11 +72,12 @@ impl Comebacks {
         self.open(key).ok().map(|said| said.session)
     }
 
-    /// Whose key it is. It counts once.
-    pub(crate) fn redeem(&self, key: &[u8]) -> Result<Identity, Reason> {
+    /// Whose key it is, and what that stands on. It counts once.
+    pub(crate) fn redeem(&self, key: &[u8]) -> Result<(Identity, Footing), Reason> {
         let said = self.open(key).map_err(Reason::Resume)?;
         self.used.lock().redeem(SystemTime::now(), &said).map_err(Reason::Resume)?;
-        Ok(said.identity)
+        let footing = Footing::recalled(&said.identity, said.credential);
+        Ok((said.identity, footing))
     }
 
     fn open(&self, key: &[u8]) -> Result<Resumption, ResumeError> {
@@ -142,7 +149,7 @@ mod tests {
 
     fn begun(comebacks: &Comebacks) -> (Comeback, Vec<u8>) {
         let identity = Identity { name: "nao".into(), method: Method::Token };
-        comebacks.begin([7; 16], identity).unwrap()
+        comebacks.begin([7; 16], identity, None).unwrap()
     }
 
     #[test]
@@ -166,7 +173,7 @@ mod tests {
         session.end(&comebacks);
         for key in [first, renewed] {
             assert_eq!(comebacks.session_of(&key), None);
-            assert_eq!(comebacks.redeem(&key), Err(Reason::Resume(ResumeError::Used)));
+            assert_eq!(comebacks.redeem(&key).unwrap_err(), Reason::Resume(ResumeError::Used));
         }
     }
 
@@ -174,8 +181,8 @@ mod tests {
     fn a_key_says_once_whose_it_was_to_a_gateway_that_does_not_know_the_session() {
         let comebacks = Comebacks::in_memory();
         let (_, key) = begun(&comebacks);
-        assert_eq!(comebacks.redeem(&key).unwrap().name, "nao");
-        assert_eq!(comebacks.redeem(&key), Err(Reason::Resume(ResumeError::Used)));
+        assert_eq!(comebacks.redeem(&key).unwrap().0.name, "nao");
+        assert_eq!(comebacks.redeem(&key).unwrap_err(), Reason::Resume(ResumeError::Used));
     }
 
     #[test]
@@ -184,7 +191,7 @@ mod tests {
         let (mut session, key) = begun(&comebacks);
         assert_eq!(other.session_of(&key), None);
         let identity = Identity { name: "eva".into(), method: Method::Token };
-        let (_, foreign) = comebacks.begin([8; 16], identity).unwrap();
+        let (_, foreign) = comebacks.begin([8; 16], identity, None).unwrap();
         assert_eq!(session.resume(&comebacks, &foreign), None);
     }
 }

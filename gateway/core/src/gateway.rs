@@ -227,11 +227,10 @@ impl Gateway {
     /// Who comes back with a key, as what it may come in by now.
     fn resumed(&self, rules: &Rules, key: &[u8]) -> Judged {
         let refused = |reason| Judged::Refused { reason, delay: Duration::ZERO };
-        let identity = match self.0.comebacks.redeem(key) {
-            Ok(identity) => identity,
+        let (identity, footing) = match self.0.comebacks.redeem(key) {
+            Ok(said) => said,
             Err(reason) => return refused(reason),
         };
-        let footing = Footing::recalled(&identity);
         match rules.authenticator.role_by(&footing).map(str::to_owned) {
             Some(role) => Judged::Accepted { identity, role, footing: Arc::new(footing) },
             None => refused(Reason::Resume(ResumeError::Unknown)),

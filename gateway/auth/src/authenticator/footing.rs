@@ -1,7 +1,7 @@
 //! What a client's role stands on: a reload asks whether it still does.
 
 use super::{Authenticator, Credentials, Identity, Method};
-use crate::jwt::Claims;
+use crate::{Fingerprint, jwt::Claims};
 
 /// What the role of a client that was accepted stands on. It holds no secret.
 #[derive(Debug, Clone)]
@@ -15,7 +15,8 @@ enum Ground {
         sans: Vec<String>,
     },
     Jwt(Claims),
-    User(String),
+    /// The user, and the password or token that let it in.
+    User(String, Fingerprint),
     /// It could not be said, and so is gone with the next reload.
     Nothing,
 }
@@ -23,12 +24,20 @@ enum Ground {
 impl Footing {
     /// Of a client that was accepted before a restart, of which only this is remembered: whoever came by a certificate or a JWT shows
     /// it again.
-    pub fn recalled(identity: &Identity) -> Self {
-        Self(match identity.method {
-            Method::Anonymous => Ground::Anonymous,
-            Method::Password | Method::Token => Ground::User(identity.name.clone()),
-            Method::Certificate | Method::Jwt => Ground::Nothing,
+    pub fn recalled(identity: &Identity, credential: Option<Fingerprint>) -> Self {
+        Self(match (identity.method, credential) {
+            (Method::Anonymous, _) => Ground::Anonymous,
+            (Method::Password | Method::Token, Some(credential)) => Ground::User(identity.name.clone(), credential),
+            _ => Ground::Nothing,
         })
+    }
+
+    /// Of the password or token, if it was one.
+    pub const fn credential(&self) -> Option<Fingerprint> {
+        match &self.0 {
+            Ground::User(_, credential) => Some(*credential),
+            _ => None,
+        }
     }
 }
 
@@ -37,7 +46,10 @@ impl Authenticator {
     pub fn footing(&self, credentials: &Credentials<'_>, identity: &Identity) -> Footing {
         let ground = match (identity.method, credentials) {
             (Method::Anonymous, _) => Ground::Anonymous,
-            (Method::Password | Method::Token, _) => Ground::User(identity.name.clone()),
+            (Method::Password | Method::Token, _) => match self.config.users.get(&identity.name) {
+                Some(user) => Ground::User(identity.name.clone(), Fingerprint::of(&user.credential)),
+                None => Ground::Nothing,
+            },
             (Method::Certificate, Credentials::Certificate { subject, sans }) => Ground::Certificate {
                 subject: (*subject).to_owned(),
                 sans: sans.iter().map(|san| (*san).to_owned()).collect(),
@@ -50,8 +62,8 @@ impl Authenticator {
         Footing(ground)
     }
 
-    /// The role that it gives by this configuration; `None` if the client would stay outside. Passwords, tokens and signatures are
-    /// not verified again, and time does not count.
+    /// The role that it gives by this configuration; `None` if the client would stay outside, as one whose password or token was
+    /// replaced. Signatures are not verified again, and time does not count.
     pub fn role_by(&self, footing: &Footing) -> Option<&str> {
         match &footing.0 {
             Ground::Anonymous => self.anonymous(),
@@ -61,7 +73,10 @@ impl Authenticator {
                 rule.map(|rule| rule.role.as_str())
             }
             Ground::Jwt(claims) => self.config.jwt.as_ref().and_then(|jwt| jwt.role_of(claims)),
-            Ground::User(name) => self.config.users.get(name).map(|user| user.role.as_str()),
+            Ground::User(name, credential) => {
+                let user = self.config.users.get(name).filter(|user| Fingerprint::of(&user.credential) == *credential);
+                user.map(|user| user.role.as_str())
+            }
             Ground::Nothing => None,
         }
     }

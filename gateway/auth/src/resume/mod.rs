@@ -35,7 +35,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::Identity;
+use crate::{Fingerprint, Identity};
 
 pub use keys::SealingKeys;
 pub use used::UsedKeys;
@@ -47,6 +47,8 @@ pub struct Resumption {
     pub session: [u8; 16],
     /// Whose it is.
     pub identity: Identity,
+    /// Of the password or token that showed it: the key is worth nothing once that was replaced.
+    pub credential: Option<Fingerprint>,
     /// When the key was made, in seconds since 1970.
     pub issued: u64,
     /// Until when it is believed.
@@ -60,14 +62,20 @@ impl Resumption {
     pub fn new(session: [u8; 16], identity: Identity, now: SystemTime, lifetime: Duration) -> Self {
         let issued = seconds(now);
         let expires = issued.saturating_add(lifetime.as_secs());
-        Self { session, identity, issued, expires, number: 0 }
+        Self { session, identity, credential: None, issued, expires, number: 0 }
+    }
+
+    /// Of an identity that was shown by this password or token.
+    #[must_use]
+    pub fn shown_by(self, credential: Option<Fingerprint>) -> Self {
+        Self { credential, ..self }
     }
 
     /// The key that follows this one.
     #[must_use]
     pub fn next(&self, now: SystemTime, lifetime: Duration) -> Self {
         let number = self.number.saturating_add(1);
-        Self { number, ..Self::new(self.session, self.identity.clone(), now, lifetime) }
+        Self { number, ..Self::new(self.session, self.identity.clone(), now, lifetime).shown_by(self.credential) }
     }
 }
 

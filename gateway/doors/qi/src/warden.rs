@@ -198,8 +198,8 @@ impl Warden for Guarding {
         if let Some(comeback) = &mut self.comeback {
             return comeback.renew(self.gateway.comebacks());
         }
-        let identity = self.found()?.identity.clone();
-        let (comeback, key) = self.gateway.comebacks().begin(session, identity)?;
+        let Found { identity, footing, .. } = self.found()?.clone();
+        let (comeback, key) = self.gateway.comebacks().begin(session, identity, footing.as_deref())?;
         self.comeback = Some(comeback);
         Some(key)
     }

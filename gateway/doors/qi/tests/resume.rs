@@ -61,10 +61,7 @@ impl Stage {
             builder.build()
         });
         directory.session().register("Robot", builder).await.unwrap();
-        let (secret, hash) = token::generate().unwrap();
-        let text = format!("[[user]]\nname = \"nao\"\nrole = \"admin\"\ntoken_hash = \"{hash}\"\n");
-        let policy = Policy::default();
-        let authenticator = Authenticator::new(AuthConfig::parse("keyway.toml", &text, &policy).unwrap());
+        let (token, rules) = new_token();
         let CertifiedKey::<KeyPair> { cert, signing_key } =
             generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let pem = cert.pem().into_bytes();
@@ -72,8 +69,8 @@ impl Stage {
             directory,
             server: TlsServer::from_pem(&pem, signing_key.serialize_pem().as_bytes()).unwrap(),
             tls: TlsClient::ca_pem(&pem).unwrap(),
-            token: secret.expose().to_owned(),
-            rules: Rules::new(policy, authenticator),
+            token,
+            rules,
             keys: tempfile::tempdir().unwrap(),
             changed,
             runs,
@@ -119,6 +116,15 @@ impl Stage {
         let url = format!("quic://{}", network.address);
         timeout(PATIENCE, builder.connect(&url)).await.unwrap().unwrap()
     }
+}
+
+/// A token, and rules by which it is the one of `nao`.
+fn new_token() -> (String, Rules) {
+    let (secret, hash) = token::generate().unwrap();
+    let text = format!("[[user]]\nname = \"nao\"\nrole = \"admin\"\ntoken_hash = \"{hash}\"\n");
+    let policy = Policy::default();
+    let authenticator = Authenticator::new(AuthConfig::parse("keyway.toml", &text, &policy).unwrap());
+    (secret.expose().to_owned(), Rules::new(policy, authenticator))
 }
 
 /// A network between one client and a server that can be cut, and lead to another server.
@@ -275,4 +281,38 @@ async fn b4_a_gateway_that_was_restarted_with_its_keys_asks_nobody_who_he_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn b4_a_gateway_that_was_restarted_without_keys_lets_clients_authenticate_anew() {
     restarted(false, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_when_its_token_was_replaced_while_its_connection_was_lost() {
+    let stage = Stage::new().await;
+    let (gateway, door) = stage.gateway(true).await;
+    let network = Network::to(&door).await;
+    let session = stage.connect(&network, true).await;
+    let robot = timeout(PATIENCE, session.wait_for_service("Robot")).await.unwrap().unwrap();
+    gateway.reload(stage.rules.clone());
+    assert_eq!(timeout(PATIENCE, robot.call::<u32>("run", (0,))).await.unwrap().unwrap(), 0, "it goes on");
+    network.works.store(false, Ordering::SeqCst);
+    tokio::time::sleep(2 * DEAD_AFTER).await;
+    gateway.reload(new_token().1);
+    network.works.store(true, Ordering::SeqCst);
+    timeout(PATIENCE, session.disconnected()).await.unwrap();
+    assert!(!session.is_connected());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_worth_nothing_to_a_restarted_gateway_once_the_token_was_replaced() {
+    let mut stage = Stage::new().await;
+    let (gateway, door) = stage.gateway(true).await;
+    let network = Network::to(&door).await;
+    let session = stage.connect(&network, true).await;
+    timeout(PATIENCE, session.wait_for_service("Robot")).await.unwrap().unwrap();
+    network.works.store(false, Ordering::SeqCst);
+    drop((gateway, door));
+    stage.rules = new_token().1;
+    let (gateway, door) = stage.gateway(true).await;
+    network.lead_to(&door);
+    network.works.store(true, Ordering::SeqCst);
+    timeout(PATIENCE, session.disconnected()).await.unwrap();
+    assert!(gateway.snapshot().sessions.values().all(|count| *count == 0));
 }

@@ -1,7 +1,7 @@
 //! Reloads that take something away: sessions and subscriptions end, and nobody else notices.
 
 use keyway::SignalStream;
-use keyway_auth::{Secret, Source};
+use keyway_auth::{Secret, Source, token};
 use keyway_gateway::{
     Departure, Gateway, Judged, Member, Origin, Rules, Shown,
     client::{ClientSession, Delivery, Overflow},
@@ -21,10 +21,13 @@ const MAY_HEAR: &str = "\"say\", \"subscribe:said\"";
 const MAY_SAY: &str = "\"say\"";
 const USERS: &[(&str, &str)] = &[("ear", "listener"), ("nao", "admin")];
 
-/// Rules under which `ear` is somebody else or nobody.
-fn without_ear() -> [Rules; 2] {
+/// Rules under which `ear` is nobody, somebody else, or has another token.
+fn without_ear() -> [Rules; 3] {
     let changed = &[("ear", "other"), ("nao", "admin")];
-    [rules(&policy(MAY_HEAR), &USERS[1..]), rules(&policy(MAY_HEAR), changed)]
+    let hash = token::hash(&Secret::new("another token".to_owned()));
+    let replaced = format!("[[user]]\nname = \"ear\"\nrole = \"listener\"\ntoken_hash = \"{hash}\"\n");
+    let policy = policy(MAY_HEAR);
+    [rules(&policy, &USERS[1..]), rules(&policy, changed), rules_with(&policy, &USERS[1..], &replaced)]
 }
 
 async fn stage(shared: bool) -> Stage {
@@ -42,7 +45,7 @@ async fn heard(stage: &Stage, events: &mut SignalStream<(String,)>, text: &str) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_that_is_removed_or_has_another_role_is_disconnected_and_others_are_not() {
+async fn a_user_that_is_removed_or_has_another_role_or_token_is_disconnected_and_others_are_not() {
     for without in without_ear() {
         let stage = stage(false).await;
         let (nao, _) = stage.robot_as("nao").await;
