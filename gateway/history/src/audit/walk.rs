@@ -131,7 +131,8 @@ fn step(after: Link, line: &[u8]) -> Result<Link, Flaw> {
 
 /// Passes a link on if all that is known of it, and of the records between it and the one `after` which it comes, is right.
 pub(crate) fn matches_known(after: u64, link: Link, known: &[(Link, Flaw)]) -> Result<Link, Flaw> {
-    let concerns = |known: &Link| known.sequence > after && known.sequence < link.sequence || known.sequence == link.sequence;
+    let concerns =
+        |known: &Link| known.sequence > after && known.sequence < link.sequence || known.sequence == link.sequence;
     let wrong = known.iter().find(|(known, _)| concerns(known) && *known != link);
     wrong.map_or(Ok(link), |(_, flaw)| Err(flaw.clone()))
 }
