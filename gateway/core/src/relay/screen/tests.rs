@@ -75,7 +75,7 @@ fn answers_show_nothing_of_objects_of_which_nothing_may_be_used() {
     let screen = screen();
     let reply = frame(MessageKind::Reply, ObjectId::MAIN, 100, &secret());
     assert!(tells(&reply));
-    assert!(!tells(&screen.answer(reply.clone(), Some(&Signature::object())).unwrap()));
+    assert!(!tells(&screen.answer(reply, Some(&Signature::object())).unwrap()));
     // As a dynamic, whatever is declared, and in an error.
     let dynamic = payload(&Value::Dynamic(Box::new(secret())));
     for (kind, flags) in [(MessageKind::Reply, Flags::DYNAMIC_PAYLOAD), (MessageKind::Error, Flags::default())] {
