@@ -1,7 +1,10 @@
 //! A robot that is driven over `/cmd_vel`, whatever carries the topic.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,6 +19,7 @@ use crate::eventually;
 #[derive(Debug)]
 pub struct Mover {
     noted: Arc<Mutex<Vec<Note>>>,
+    asked: Arc<AtomicBool>,
     began: Instant,
     _session: Session,
 }
@@ -56,15 +60,34 @@ impl Mover {
         let session = Session::connect(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
         let noted = Arc::new(Mutex::new(Vec::new()));
         let (moved, stopped) = (noted.clone(), noted.clone());
+        let asked = Arc::<AtomicBool>::default();
+        let names = asked.clone();
         let mut mover = Object::builder();
         mover
             .method("move", move |(x, y, theta): (f64, f64, f64)| moved.lock().push(Note::Move(x, y, theta)))
             .method("stop", move |(): ()| stopped.lock().push(Note::Stop))
-            .method("names", |(body,): (String,)| vec![format!("{body}Left"), format!("{body}Right")])
+            .method("names", move |(body,): (String,)| {
+                names.store(true, Relaxed);
+                vec![format!("{body}Left"), format!("{body}Right")]
+            })
             .method("angles", |(): ()| vec![0.5_f32, -0.5])
             .method("position", |(): ()| (0.5, -0.5, 1.0));
         session.register("Mover", mover).await.unwrap_or_else(|error| panic!("Mover: {error}"));
-        Self { noted, began: Instant::now(), _session: session }
+        Self { noted, asked, began: Instant::now(), _session: session }
+    }
+
+    /// Waits until somebody has asked for its joints' names.
+    ///
+    /// # Panics
+    ///
+    /// When nobody does.
+    pub async fn is_asked_for_names(&self) {
+        eventually("a call of names", async {
+            while !self.asked.load(Relaxed) {
+                sleep(AGAIN).await;
+            }
+        })
+        .await;
     }
 
     /// Whether nobody has moved it.

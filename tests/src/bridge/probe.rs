@@ -1,9 +1,17 @@
 //! The service `RosProbe` (ROS spec 10.2).
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use keyway::{Object, Property, QiValue, Session, Signal, Value};
+
+use crate::eventually;
 
 /// A service with a member for each kind of type, registered; it leaves with the session.
 #[derive(Debug)]
@@ -16,6 +24,7 @@ pub struct RosProbe {
     pub series: Signal<(Vec<f64>,)>,
     /// `gain:d`
     pub gain: Property<f64>,
+    slow: Arc<AtomicUsize>,
 }
 
 /// What `pose` returns.
@@ -44,6 +53,8 @@ impl RosProbe {
         let (tick, alarm, series) = (Signal::new(), Signal::new(), Signal::new());
         let (gain, mode) = (Property::new(2.5), Property::new("idle".to_owned()));
         let (ticking, alarming) = (tick.clone(), alarm.clone());
+        let slow = Arc::<AtomicUsize>::default();
+        let begun = slow.clone();
         let mut object = Object::builder();
         object
             .method("add", |(a, b): (i32, i32)| a.wrapping_add(b))
@@ -62,9 +73,12 @@ impl RosProbe {
             .method("pose", |()| Pose { x: 1.0, y: 2.0, theta: 3.0 })
             .method("echo", |(value,): (Value,)| value)
             .document("echo", "", &[("value", "")], "")
-            .method_async("slow", |(ms,): (i32,)| async move {
-                tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).await;
-                ms
+            .method_async("slow", move |(ms,): (i32,)| {
+                begun.fetch_add(1, Relaxed);
+                async move {
+                    tokio::time::sleep(Duration::from_millis(u64::try_from(ms).unwrap_or(0))).await;
+                    ms
+                }
             })
             .document("slow", "", &[("ms", "")], "")
             .method("enable", |(on,): (bool,)| on)
@@ -80,6 +94,20 @@ impl RosProbe {
             .property("gain", &gain)
             .property("mode", &mode);
         session.register(name, object).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { session, tick, series, gain }
+        Self { session, tick, series, gain, slow }
+    }
+
+    /// Waits until somebody has called `slow`.
+    ///
+    /// # Panics
+    ///
+    /// When nobody does.
+    pub async fn slow_has_begun(&self) {
+        eventually("a call of slow", async {
+            while self.slow.load(Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     }
 }

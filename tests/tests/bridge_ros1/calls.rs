@@ -124,7 +124,7 @@ except rospy.ServiceException as error:
     print(error)
 ";
     let caller = world.master.start_python(program);
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    world.probe.slow_has_begun().await;
     world.probe.session.close().await;
     let said = eventually("the failure", caller.wait_with_output()).await.unwrap();
     let said = String::from_utf8_lossy(&said.stdout).into_owned();

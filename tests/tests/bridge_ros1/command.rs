@@ -4,10 +4,10 @@ use std::{fs, process::Command};
 
 use keyway_tests::{
     eventually,
-    process::{Keyway, Running},
+    process::{Keyway, Running, resident_kib},
 };
 
-use crate::world::World;
+use crate::{topics::listened_to, world::World};
 
 fn bridge(world: &World, more: &[&str]) -> Command {
     let mut command = Command::new(Keyway::program());
@@ -71,6 +71,40 @@ async fn ros_003_and_021_it_listens_on_loopback_only_and_leaves_when_it_is_told_
     assert!(!listed.contains("/qi"), "{listed}");
     let listed = world.master.tool("rostopic", &["list"]).await.ok();
     assert!(!listed.contains("/qi"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ros_061_subscribers_that_keep_up_get_everything() {
+    let Some(world) = world().await else { return };
+    let running = Running::start(&mut bridge(&world, &["--insecure"]));
+    world.registered().await;
+    let program = "
+import rospy, std_msgs.msg
+rospy.init_node('listener', anonymous=True)
+seen = []
+def heard(message):
+    seen.append(message.data)
+    if len(seen) == 10000:
+        print('all' if seen == list(range(10000)) else 'out of order', flush=True)
+        rospy.signal_shutdown('done')
+rospy.Subscriber('/qi/RosProbe/tick', std_msgs.msg.Int32, heard, tcp_nodelay=True)
+rospy.spin()
+";
+    let listeners: Vec<_> = (0..5).map(|_| world.master.start_python(program)).collect();
+    listened_to(&world, 5).await;
+    let before = resident_kib(running.pid);
+    for number in 0..10_000 {
+        world.probe.tick.emit(&(number,));
+        if number % 100 == 99 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+    for listener in listeners {
+        let said = eventually("all ticks", listener.wait_with_output()).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "all\n");
+    }
+    let after = resident_kib(running.pid);
+    assert!(after < before + (20 << 10), "{before} KiB, then {after} KiB");
 }
 
 /// The addresses, as the system writes them, on which a process listens.

@@ -228,9 +228,11 @@ async fn a_type_that_nobody_has_defined_is_learned_from_the_publisher() {
 import rospy, time
 from roscpp.msg import Logger
 rospy.init_node('logging')
-for topic in ['/loggers', '/levels']:
-    rospy.Publisher(topic, Logger, queue_size=10, latch=True).publish(name='ros.keyway', level='warn')
-while True: time.sleep(1)
+rospy.Publisher('/loggers', Logger, queue_size=10, latch=True).publish(name='ros.keyway', level='warn')
+levels = rospy.Publisher('/levels', Logger, queue_size=10)
+while True:
+    levels.publish(name='ros.keyway', level='warn')
+    time.sleep(0.1)
 ";
     let _logging = world.master.start_python(program);
     let loggers = eventually("the import", session.wait_for_service("RosLoggers")).await.unwrap();
@@ -243,7 +245,8 @@ while True: time.sleep(1)
         }
     })
     .await;
-    // The rule has it, too: it stops what it has begun when the bridge ends.
+    // The rule has one, too: it stops what it has begun when the bridge ends.
+    mover.is_asked_for_names().await;
     eventually("the rule", world.bridge.unwrap().stop()).await;
     mover.has_stopped().await;
 }

@@ -86,6 +86,7 @@ future = client.call_async(AddDiagnostics.Request(load_namespace='{\"service\":\
 rclpy.spin_once(node, timeout_sec=1)
 ";
     world.node.run(began).await;
+    world.probe.slow_has_begun().await;
     world.probe.session.close().await;
     let said = world.node.run("until(future.done)\nprint(future.result().success, future.result().message)").await;
     assert_eq!(said, "False service RosProbe is gone\n");
