@@ -1,7 +1,7 @@
 //! What a bridge costs beside the real thing, in the same run: C5.
 //!
 //! ```sh
-//! cargo build --release && cargo run -p keyway-tests --example bridge_bench
+//! cargo build --release && cargo run --release -p keyway-tests --example bridge_bench
 //! ```
 //!
 //! Needs what `cargo xtask test` installs and names in `KEYWAY_PEER_YARP`, and the command to measure in `KEYWAY_BIN`. Figures are medians
