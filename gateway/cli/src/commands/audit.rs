@@ -28,7 +28,7 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum Audit {
-    /// Find the first record that was edited, moved or deleted
+    /// Find the first line that was edited, moved or deleted
     Verify(VerifyArgs),
     /// Print the records that have all that is asked for
     Grep(GrepArgs),
@@ -46,7 +46,7 @@ const VERIFY: &str = "Examples:
   keyway audit verify /var/lib/keyway/audit
   keyway audit verify --anchor 4711:5feceb66…    it still has a record that was printed before
 
-Ends with 1 if a record does not fit, and names it. Keep the anchor it prints elsewhere: whoever may
+Ends with 1 if a line does not fit, and names it. Keep the anchor it prints elsewhere: whoever may
 write to the folder can make a new log, but none that has this record.";
 
 #[derive(Debug, Args)]

@@ -39,7 +39,7 @@ pub struct Problem {
     pub flaw: Flaw,
 }
 
-/// Reads a whole log, and finds the first record that was edited, moved, or is missing. A log may be verified while it is written.
+/// Reads a whole log, and finds the first line that was edited, moved, or is missing. A log may be verified while it is written.
 pub fn verify(folder: &Path) -> Result<Report, ReadError> {
     verify_with(folder, &[])
 }
