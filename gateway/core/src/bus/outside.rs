@@ -148,14 +148,27 @@ impl Bus {
 }
 
 /// Makes the service callable for programs inside, once its host has described it.
+///
+/// libqi says that a service is ready while its server still takes it in (4.0.3, `ObjectRegistrar`), and refuses what is asked in
+/// between: it is asked again.
 async fn offer(session: Session, service: Arc<Service>) {
-    match service.describe(&session).await {
-        Ok(()) => {
-            if let Some(object) = service.object() {
-                session.offer(service.id, &service.name, object);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match service.describe(&session).await {
+            Ok(()) => {
+                if let Some(object) = service.object() {
+                    session.offer(service.id, &service.name, object);
+                }
+                return;
             }
+            Err(Error::Remote(_)) if pause <= LAST_PAUSE => tokio::time::sleep(pause).await,
+            Err(error @ Error::Remote(_)) => {
+                let service = &service.name;
+                return tracing::warn!(%service, %error, "a client's service does not describe itself; nobody inside can call it");
+            }
+            Err(error) => return tracing::debug!(service = %service.name, %error, "a client left as its service came"),
         }
-        Err(error) => tracing::debug!(service = %service.name, %error, "a client's service did not describe itself"),
+        pause *= 2;
     }
 }
 
@@ -173,6 +186,10 @@ fn refused(error: &DirectoryError) -> Error {
 
 /// How long a service may take to describe itself before it is announced without.
 const DESCRIPTION: Duration = Duration::from_secs(1);
+/// Before a service is asked again to describe itself; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Before it is asked for the last time, after some 5 s.
+const LAST_PAUSE: Duration = Duration::from_millis(2560);
 /// Bytes of a service name (7.9).
 const MAX_NAME: usize = 255;
 /// Services of one client.

@@ -1,6 +1,7 @@
 //! A gateway with its qi door, in one process with a directory, a service host and clients.
 
 mod audit;
+mod late_host;
 mod limits;
 mod matrix;
 mod objects;
