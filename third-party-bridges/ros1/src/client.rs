@@ -6,7 +6,7 @@ use bytes::Bytes;
 use keyway_bridge::NetworkError;
 use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     time::timeout,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     /// How long a call may take.
     limit: Duration,
     /// Connections that nobody uses.
-    idle: Mutex<Vec<TcpStream>>,
+    idle: Mutex<Vec<BufReader<TcpStream>>>,
 }
 
 /// Why a call has no response.
@@ -82,11 +82,15 @@ impl Client {
     }
 
     /// A connection of an earlier call that is still there.
-    fn reused(&self) -> Option<TcpStream> {
+    fn reused(&self) -> Option<BufReader<TcpStream>> {
         loop {
             let stream = self.idle.lock().pop()?;
             let mut nothing = [0];
-            match stream.try_read(&mut nothing) {
+            if !stream.buffer().is_empty() {
+                // Nobody has asked for that.
+                continue;
+            }
+            match stream.get_ref().try_read(&mut nothing) {
                 // There is nothing to be read, and no end.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(stream),
                 _ => {}
@@ -94,7 +98,7 @@ impl Client {
         }
     }
 
-    async fn connect(&self) -> Result<TcpStream, ClientError> {
+    async fn connect(&self) -> Result<BufReader<TcpStream>, ClientError> {
         let not_available = || ClientError::NotAvailable(self.service.clone());
         let provider = match self.node.master.lookup_service(&self.service).await {
             Ok(provider) => provider,
@@ -124,7 +128,7 @@ impl Client {
                 let text = text.chars().take(500).collect();
                 Err(ClientError::Refused { service: self.service.clone(), text })
             }
-            None => Ok(stream),
+            None => Ok(BufReader::new(stream)),
         }
     }
 }

@@ -11,7 +11,13 @@ use keyway_bridge::{NetworkError, OptIn};
 use keyway_bridge_ros::Sink;
 use keyway_ros_types::{Registry, RegistryError, Shape, TypeName, body};
 use parking_lot::Mutex;
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, task::AbortHandle, time::sleep};
+use tokio::{
+    io::{AsyncWriteExt, BufReader},
+    net::TcpStream,
+    sync::watch,
+    task::AbortHandle,
+    time::sleep,
+};
 
 use crate::{
     http::{self, HttpError},
@@ -227,7 +233,9 @@ async fn follow(subscription: Weak<Subscription>, publisher: String) {
     loop {
         let Some(connecting) = subscription.upgrade() else { return };
         let error = match connecting.connect(&publisher).await {
-            Ok(mut stream) => {
+            Ok(stream) => {
+                // Many small messages come in one read.
+                let mut stream = BufReader::new(stream);
                 tracing::debug!(topic = connecting.name, publisher, "connected");
                 failures = 0;
                 connecting.connected.lock().insert(publisher.clone());

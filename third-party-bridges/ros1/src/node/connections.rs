@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 use keyway_bridge_ros::Provided;
 use parking_lot::Mutex;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::AbortHandle,
@@ -110,6 +110,8 @@ async fn connection(node: &Arc<Node>, mut stream: TcpStream, address: SocketAddr
                 match mismatch(&header, &format!("service {name}"), &provided.kind().to_string(), provided.md5()) {
                     Some(refusal) => refusal,
                     None => {
+                        // Length and body of a request come in one read.
+                        let mut stream = BufReader::new(stream);
                         if let Err(error) = calls(node, &mut stream, address, &header, name, &provided).await {
                             tracing::debug!(%address, caller, name, %error, "a caller left");
                         }
@@ -133,7 +135,7 @@ async fn refuse(mut stream: TcpStream, address: SocketAddr, text: &str) {
 /// Answers calls, in their order.
 async fn calls(
     node: &Arc<Node>,
-    stream: &mut TcpStream,
+    stream: &mut BufReader<TcpStream>,
     address: SocketAddr,
     header: &Header,
     name: &str,
@@ -188,11 +190,10 @@ async fn calls(
 }
 
 /// Waits until the caller is gone. While it has sent another request already, that is not known.
-async fn closed(stream: &TcpStream) {
+async fn closed(stream: &BufReader<TcpStream>) {
     let mut first = [0];
-    match stream.peek(&mut first).await {
-        Ok(0) | Err(_) => {}
-        Ok(_) => std::future::pending().await,
+    if !stream.buffer().is_empty() || matches!(stream.get_ref().peek(&mut first).await, Ok(1..)) {
+        std::future::pending().await
     }
 }
 
