@@ -327,10 +327,15 @@ async fn churn(soak: Arc<Soak>, mut bus: Bus, mut random: Rng) -> Bus {
 
 /// What the bridge takes of memory, a sample a second.
 async fn watch(soak: Arc<Soak>) -> Vec<u64> {
-    let mut samples = Vec::new();
+    let (mut samples, mut highest) = (Vec::new(), 0);
     while soak.goes_on() {
         sleep(Duration::from_secs(1)).await;
-        samples.push(soak.bridge.resident_kib());
+        let now = soak.bridge.resident_kib();
+        if now > highest {
+            highest = now;
+            println!("{:8.3} memory: {now} KiB", soak.began.elapsed().as_secs_f64());
+        }
+        samples.push(now);
     }
     samples
 }
