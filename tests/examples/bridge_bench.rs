@@ -1,22 +1,29 @@
 //! What a bridge costs beside the real thing, in the same run: C5.
 //!
 //! ```sh
-//! cargo build --release && cargo run --release -p keyway-tests --example bridge_bench
+//! cargo build --release -p keyway-cli --features ros2 && cargo run --release -p keyway-tests --example bridge_bench
 //! ```
 //!
-//! Needs what `cargo xtask test` installs and names in `KEYWAY_PEER_YARP`, and the command to measure in `KEYWAY_BIN`. Figures are medians
-//! of `ROUNDS` rounds (5), in which the bridge and its peer take turns.
+//! Needs what `cargo xtask test` installs, named in `KEYWAY_PEER_YARP` and `KEYWAY_PEER_ROS2`, and the command to measure in `KEYWAY_BIN`.
+//! Figures are medians of `ROUNDS` rounds (5), in which the bridge and its peer take turns.
 
-use std::{env, path::PathBuf, process::Stdio};
+use std::{
+    env,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use keyway::{Directory, Object, Session, Signal};
 use keyway_tests::{
-    bridge::{World, yarp::Tools},
+    bridge::{World, rosbridge, yarp::Tools},
     eventually,
     process::{Keyway, Running},
     ros1::RosMaster,
+    ros2::{self, Domain},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdout},
@@ -35,6 +42,8 @@ async fn main() -> Result<()> {
 
     println!("| measure | the peer | the bridge | bridge / peer | wanted |\n|---|---|---|---|---|");
     ros1(&url, &text, rounds).await?;
+    ros2(&url, rounds).await?;
+    rosbridge(&url, rounds).await?;
     yarp(&url, rounds).await
 }
 
@@ -51,16 +60,14 @@ async fn ros1(url: &str, text: &Signal<(String,)>, rounds: usize) -> Result<()> 
     std::fs::write(&file, config)?;
     let mut command = std::process::Command::new(Keyway::program());
     let _bridge = Running::start(command.args(["bridge", "--insecure", "--config"]).arg(&file));
-    let script = script();
+    let script = script("bridge_ros1.py");
     let mut peer = Program::start(master.start_tool("python3", &[&script, "serve"]))?;
     peer.line("ready").await?;
 
     let mut calls = Vec::new();
     for _ in 0..rounds {
         let said = master.tool("python3", &[&script, "calls", "/peer/enable", "/qi/Bench/enable"]).await.ok();
-        let times: Vec<f64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        ensure!(times.len() == 2, "two figures are wanted: {said}");
-        calls.push((times[0], times[1]));
+        calls.push(pair(&said)?);
     }
     row("ROS 1 service `SetBool`, persistent, p50 in µs", &calls, "≤ the peer + 100");
 
@@ -80,7 +87,7 @@ async fn ros1(url: &str, text: &Signal<(String,)>, rounds: usize) -> Result<()> 
             listener.line("ready").await?;
             eventually("the bridge's subscription", async {
                 while text.subscribers() == 0 {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             })
             .await;
@@ -96,6 +103,67 @@ async fn ros1(url: &str, text: &Signal<(String,)>, rounds: usize) -> Result<()> 
         row(&format!("ROS 1 topic `String`, {count} × {name}"), &rates, "–");
     }
     Ok(())
+}
+
+/// Calls of ROS 2, beside a node of rclpy.
+async fn ros2(url: &str, rounds: usize) -> Result<()> {
+    let (python, domain) = (ros2::python().context("KEYWAY_PEER_ROS2 names no ROS 2")?, Domain::free());
+    let mut command = std::process::Command::new(Keyway::program());
+    command.args(["bridge", "ros2", "--domain", &domain.id.to_string()]);
+    let _bridge =
+        Running::start(command.args(["--directory", url, "--insecure", "--mode", "write", "--service", "Bench"]));
+    let script = script("bridge_ros2.py");
+    let mut peer = Program::start(domain.command(&python).args([&script, "serve"]).spawn()?)?;
+    peer.line("ready").await?;
+    let mut calls = Vec::new();
+    for _ in 0..rounds {
+        let mut caller = domain.command(&python);
+        caller.args([&script, "calls", "/peer/enable", "/qi/Bench/enable"]).stderr(Stdio::inherit());
+        let output = caller.output().await?;
+        calls.push(pair(&String::from_utf8_lossy(&output.stdout))?);
+    }
+    row("ROS 2 service `SetBool`, p50 in µs", &calls, "–");
+    Ok(())
+}
+
+/// Calls of rosbridge. Its server is no package of PyPI's or Debian's: the peer is the same method, called over the SDK.
+async fn rosbridge(url: &str, rounds: usize) -> Result<()> {
+    let mut command = std::process::Command::new(Keyway::program());
+    command.args(["bridge", "rosbridge", "--listen", "127.0.0.1:0"]);
+    let bridge =
+        Running::start(command.args(["--directory", url, "--insecure", "--mode", "write", "--service", "Bench"]));
+    let connected = rosbridge::Client::connect(rosbridge::Clients::url(&bridge)).await;
+    let mut client = connected.map_err(|error| anyhow!("{}: {error}", bridge.url))?;
+    let direct = Session::connect(url).await?.service("Bench").await?;
+    let mut calls = Vec::new();
+    for _ in 0..rounds {
+        let (mut near, mut bridged) = (Vec::new(), Vec::new());
+        for number in 0..2000 {
+            let (on, began) = (number % 2 == 0, Instant::now());
+            ensure!(direct.call::<bool>("enable", (on,)).await? == on, "another answer");
+            near.push(began.elapsed());
+            let began = Instant::now();
+            let answer = client.call("/qi/Bench/enable", json!({ "data": on })).await;
+            bridged.push(began.elapsed());
+            ensure!(answer.as_ref().is_ok_and(|answer| answer["success"] == on), "another answer: {answer:?}");
+        }
+        calls.push((p50(near), p50(bridged)));
+    }
+    row("rosbridge `SetBool`, p50 in µs (the peer: the SDK, without a bridge)", &calls, "–");
+    Ok(())
+}
+
+/// In microseconds.
+fn p50(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
+/// Two figures of a script.
+fn pair(said: &str) -> Result<(f64, f64)> {
+    let times: Vec<f64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    ensure!(times.len() == 2, "two figures are wanted: {said}");
+    Ok((times[0], times[1]))
 }
 
 /// Calls of YARP, beside a server of its library.
@@ -139,8 +207,8 @@ fn row(measure: &str, rounds: &[(f64, f64)], wanted: &str) {
     );
 }
 
-fn script() -> String {
-    [env!("CARGO_MANIFEST_DIR"), "benches", "bridge_ros1.py"].iter().collect::<PathBuf>().display().to_string()
+fn script(name: &str) -> String {
+    [env!("CARGO_MANIFEST_DIR"), "benches", name].iter().collect::<PathBuf>().display().to_string()
 }
 
 /// A program that writes lines and is told some.
