@@ -2,6 +2,7 @@
 
 mod calls;
 mod command;
+mod crowd;
 mod cyclone;
 mod imports;
 mod names;

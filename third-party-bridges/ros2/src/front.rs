@@ -3,17 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use keyway_bridge::{Bus, Front, FrontError, OptIn};
-use keyway_bridge_ros::{Clock, InForce, RosOptions, registry};
-use parking_lot::Mutex;
-use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
+use keyway_bridge_ros::{RosOptions, registry};
+use tokio::{sync::Mutex, task::AbortHandle, time::sleep};
 
 use crate::{
     NAME,
-    configured::Configured,
-    dds::{Dds, Graph, Middleware, Place},
-    exposed::Exposed,
+    dds::Middleware,
     names::is_name,
-    rosout::Rosout,
+    serving::{Part, Serving},
 };
 
 /// How the bridge is a node of ROS 2.
@@ -27,6 +24,9 @@ pub struct Options {
     pub node_name: String,
     /// Whether headers say the time of `/clock`.
     pub use_sim_time: bool,
+    /// How many participants may have left the domain before the bridge takes part anew, if nobody is there who would notice; ten
+    /// times as many if somebody is. The DDS library forgets none, and keeps some 100 KiB of each.
+    pub renew_after: usize,
     /// What is shown, rules and imports.
     pub ros: RosOptions,
 }
@@ -38,6 +38,7 @@ impl Default for Options {
             middleware: Middleware::default(),
             node_name: "/qi/bridge".to_owned(),
             use_sim_time: false,
+            renew_after: 200,
             ros: RosOptions::default(),
         }
     }
@@ -46,9 +47,8 @@ impl Default for Options {
 /// The bridge as a node of ROS 2, serving.
 pub struct Ros2 {
     options: Options,
-    tasks: [AbortHandle; 2],
-    in_force: Option<InForce>,
-    ended: Mutex<Option<mpsc::Receiver<()>>>,
+    serving: Arc<Mutex<Option<Serving>>>,
+    renewing: AbortHandle,
 }
 
 impl Front for Ros2 {
@@ -69,32 +69,11 @@ impl Front for Ros2 {
         }
         let registry = registry(&options.ros.definition_paths)
             .map_err(|why| FrontError::Option(format!("definition_paths: {why}")))?;
-        let (alive, ended) = mpsc::channel(1);
-        let graph = Arc::new(Graph::new(&options.node_name));
-        let place = Place { domain: options.domain, is_local: !opt_in.allows_non_loopback(), graph, _alive: alive };
-        let dds = Dds::start(place.clone(), true).await;
-        let dds = dds.map_err(|error| {
-            let hint = "its sockets cannot be kept on this machine, or there is no room for one more in the domain; \
-                        another domain, or --allow-non-loopback, may help";
-            FrontError::Option(format!("DDS, domain {}: {error}: {hint}", options.domain))
-        })?;
-        let clock = Clock::new(options.use_sim_time);
-        let rosout = Rosout::new(&dds, &registry, &options.node_name)
-            .map_err(|error| FrontError::Option(format!("definition_paths: {error}")))?;
-        let configured = Configured {
-            bus: bus.clone(),
-            dds,
-            middleware: options.middleware,
-            clock: clock.clone(),
-            rosout: Arc::new(rosout),
-        };
-        let following = tokio::spawn(clock.follow(configured.clone(), registry.clone())).abort_handle();
-        let in_force = InForce::start(&configured, &registry, &options.ros)
-            .map_err(|(what, error)| FrontError::Option(format!("{what}: {error}")))?;
-        let mut exposed = Exposed::new(configured, place, &options.ros, registry);
-        exposed.show_now().await;
-        let showing = tokio::spawn(exposed.run()).abort_handle();
-        Ok(Self { options, tasks: [showing, following], in_force: Some(in_force), ended: Mutex::new(Some(ended)) })
+        let is_local = !opt_in.allows_non_loopback();
+        let part = Part { bus: bus.clone(), options: options.clone(), registry, is_local };
+        let serving = Arc::new(Mutex::new(Some(Serving::start(&part).await?)));
+        let renewing = tokio::spawn(renew(serving.clone(), part)).abort_handle();
+        Ok(Self { options, serving, renewing })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -105,23 +84,40 @@ impl Front for Ros2 {
         options == self.options
     }
 
-    async fn stop(mut self) {
-        if let Some(in_force) = self.in_force.take() {
-            in_force.stop().await;
-        }
-        let ended = self.ended.lock().take();
-        // With them go the ends of the thread's channels.
-        drop(self);
-        if let Some(mut ended) = ended {
-            // Others are told that the node leaves.
-            let _ = timeout(GOODBYE, ended.recv()).await;
+    async fn stop(self) {
+        self.renewing.abort();
+        if let Some(serving) = self.serving.lock().await.take() {
+            serving.stop().await;
         }
     }
 }
 
 impl Drop for Ros2 {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+        self.renewing.abort();
+    }
+}
+
+/// Takes part anew whenever the library has heard of too many that are gone.
+async fn renew(serving: Arc<Mutex<Option<Serving>>>, part: Part) {
+    loop {
+        let Some(crowd) = serving.lock().await.as_ref().map(Serving::crowd) else { return };
+        crowd.is_large().await;
+        let mut serving = serving.lock().await;
+        let Some(old) = serving.take() else { return };
+        tracing::info!(
+            "many nodes have left the domain: it is entered anew, because the DDS library forgets none of them"
+        );
+        old.stop().await;
+        while serving.is_none() {
+            match Serving::start(&part).await {
+                Ok(new) => *serving = Some(new),
+                Err(error) => {
+                    tracing::warn!(%error, "the domain cannot be entered; tried again");
+                    sleep(AGAIN).await;
+                }
+            }
+        }
     }
 }
 
@@ -133,5 +129,5 @@ impl std::fmt::Debug for Ros2 {
 
 /// Ports of higher domains overflow, or are those that the system gives to others.
 const LAST_DOMAIN: u16 = 232;
-/// How long it may take to leave.
-const GOODBYE: Duration = Duration::from_millis(900);
+/// Between attempts to enter the domain.
+const AGAIN: Duration = Duration::from_secs(5);

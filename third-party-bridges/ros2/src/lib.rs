@@ -13,6 +13,7 @@ mod loopback;
 mod names;
 mod publication;
 mod rosout;
+mod serving;
 
 pub use dds::Middleware;
 pub use front::{Options, Ros2};

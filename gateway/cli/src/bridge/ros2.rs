@@ -53,6 +53,7 @@ impl Ros2Flags {
                 },
                 node_name: file.node.clone(),
                 use_sim_time: file.use_sim_time,
+                renew_after: file.renew_after,
                 ros: ros_rules::options(bridges, RosFront::Ros2, flags.root.as_ref())?,
             })
         };

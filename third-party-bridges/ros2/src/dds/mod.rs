@@ -5,6 +5,7 @@
 
 mod bytes_of;
 mod client;
+mod crowd;
 mod goodbye;
 mod graph;
 mod participant;
@@ -26,6 +27,7 @@ use self::participant::Participant;
 pub use self::request::Middleware;
 pub(crate) use self::{
     client::{Client, NoResponse},
+    crowd::Crowd,
     graph::Graph,
     server::{Asked, Server},
     writer::{Quality, Writer},
@@ -47,6 +49,8 @@ pub(crate) struct Place {
     pub(crate) is_local: bool,
     /// The node that everything belongs to.
     pub(crate) graph: Arc<Graph>,
+    /// Who else takes part.
+    pub(crate) crowd: Arc<Crowd>,
     /// Closed when all threads have ended, and others are told.
     pub(crate) _alive: mpsc::Sender<()>,
 }
@@ -68,7 +72,7 @@ pub(crate) enum DdsError {
 }
 
 impl Dds {
-    /// Takes part in a domain. With `is_node`, others are told of the node; one of its participants does that.
+    /// Takes part in a domain. With `is_node`, others are told of the node, and it is seen who they are; one of its participants does that.
     pub(crate) async fn start(place: Place, is_node: bool) -> Result<Self, DdsError> {
         let (jobs, waiting) = mpsc::channel(JOBS);
         let (started, start) = oneshot::channel();
@@ -99,7 +103,7 @@ fn run(place: &Place, is_node: bool, started: oneshot::Sender<Result<(), DdsErro
     let start = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let domain = if place.is_local { confined(open)? } else { open()? };
-        Ok((runtime, Rc::new(Participant::new(domain, place.graph.clone())?)))
+        Ok((runtime, Rc::new(Participant::new(domain, place.graph.clone(), &place.crowd)?)))
     };
     let (runtime, participant) = match start() {
         Ok(made) => made,
@@ -116,7 +120,8 @@ fn run(place: &Place, is_node: bool, started: oneshot::Sender<Result<(), DdsErro
         if is_node {
             spawn_local(graph::announce(participant.clone()));
         }
-        spawn_local(participant::drain(participant.clone()));
+        let crowd = is_node.then(|| place.crowd.clone());
+        spawn_local(participant::listen(participant.clone(), crowd));
         while let Some(job) = jobs.recv().await {
             spawn_local(job(participant.clone()));
         }

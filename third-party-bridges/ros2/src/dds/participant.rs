@@ -10,7 +10,11 @@ use rustdds::{
     no_key::{DataWriter, SimpleDataReader},
 };
 
-use super::{bytes_of::Body, graph::Graph};
+use super::{
+    bytes_of::Body,
+    crowd::{Crowd, prefix},
+    graph::Graph,
+};
 use crate::names::DdsTopic;
 
 pub(crate) struct Participant {
@@ -32,7 +36,8 @@ pub(super) type BodyReader = Listed<SimpleDataReader<Bytes, Body>>;
 pub(super) type BodyWriter = Listed<DataWriter<Bytes, Body>>;
 
 impl Participant {
-    pub(super) fn new(domain: DomainParticipant, graph: Arc<Graph>) -> CreateResult<Self> {
+    pub(super) fn new(domain: DomainParticipant, graph: Arc<Graph>, crowd: &Crowd) -> CreateResult<Self> {
+        crowd.begin(prefix(domain.guid().prefix));
         let qos = QosPolicies::builder().build();
         let (publisher, subscriber) = (domain.create_publisher(&qos)?, domain.create_subscriber(&qos)?);
         Ok(Self { domain, publisher, subscriber, graph })
@@ -67,9 +72,14 @@ impl<E> Drop for Listed<E> {
     }
 }
 
-/// Takes what the library tells of the whole domain, which nobody needs: its queue would fill up, and it complains of that.
-pub(super) async fn drain(participant: Rc<Participant>) {
+/// Takes what the library tells of the whole domain: its queue would fill up, and it complains of that. One participant tells the crowd
+/// who comes and goes.
+pub(super) async fn listen(participant: Rc<Participant>, crowd: Option<Arc<Crowd>>) {
     let status = participant.domain.status_listener();
     let mut events = status.as_async_status_stream();
-    while events.next().await.is_some() {}
+    while let Some(event) = events.next().await {
+        if let Some(crowd) = &crowd {
+            crowd.follow(&event);
+        }
+    }
 }

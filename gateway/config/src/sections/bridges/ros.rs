@@ -70,6 +70,8 @@ pub struct Ros2 {
     pub node: String,
     /// Whether the headers of its messages say the time of `/clock`, as in a simulation.
     pub use_sim_time: bool,
+    /// Participants that may have left the domain before the bridge enters it anew, when nobody is there, or ten times as many when somebody is: its DDS library forgets none.
+    pub renew_after: usize,
     /// Whose requests it understands: `"fastrtps"` or `"cyclonedds"`; one bridge cannot serve both.
     pub rmw: RosMiddleware,
 }
@@ -295,6 +297,7 @@ impl Default for Ros2 {
             domain: 0,
             node: "/qi/bridge".to_owned(),
             use_sim_time: false,
+            renew_after: 200,
             rmw: RosMiddleware::default(),
         }
     }
