@@ -436,6 +436,8 @@ master = "{master}"
 [bridges.ros2]
 enabled = true
 domain = {domain}
+# The usual number takes hours to come together.
+renew_after = 5
 
 [bridges.yarp]
 enabled = true
