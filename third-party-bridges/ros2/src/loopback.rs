@@ -7,7 +7,10 @@ use std::{
     os::fd::{OwnedFd, RawFd},
 };
 
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::{
+    io::Errno,
+    process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open},
+};
 use socket2::{Domain, Socket, Type};
 
 /// Runs `open`, and ties the UDP sockets that are there afterwards and were not before to the interface `lo`: nothing comes in or
@@ -25,7 +28,11 @@ pub(crate) fn confined<T, E: From<io::Error>>(open: impl FnOnce() -> Result<T, E
             continue;
         }
         // A descriptor of the same socket that is ours, without borrowing what may be closed meanwhile.
-        let copy: OwnedFd = pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).map_err(io::Error::from)?;
+        let copy: OwnedFd = match pidfd_getfd(&own, number, PidfdGetfdFlags::empty()) {
+            // Another thread has closed it since: it is not the library's.
+            Err(Errno::BADF) => continue,
+            copy => copy.map_err(io::Error::from)?,
+        };
         let socket = Socket::from(copy);
         let is_udp = socket.r#type()? == Type::DGRAM && matches!(socket.domain()?, Domain::IPV4 | Domain::IPV6);
         if is_udp {
@@ -56,7 +63,11 @@ fn sockets() -> io::Result<BTreeMap<RawFd, OsString>> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::{
+        net::{TcpListener, UdpSocket},
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+        thread,
+    };
 
     use socket2::SockRef;
 
@@ -76,5 +87,20 @@ mod tests {
         let error = confined(|| Err::<(), _>(io::Error::other("no"))).unwrap_err();
         assert_eq!(error.to_string(), "no");
         assert!(confined(|| Ok::<_, io::Error>(())).is_err(), "a library that opens nothing is not understood");
+
+        // Other threads close what they had when the sockets were listed.
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    drop(TcpListener::bind("127.0.0.1:0").unwrap());
+                }
+            });
+            let opened: Vec<_> = (0..500).map(|_| confined(|| UdpSocket::bind("0.0.0.0:0"))).collect();
+            is_over.store(true, Relaxed);
+            for socket in opened {
+                assert_eq!(device(&socket.unwrap()).as_deref(), Some(&b"lo"[..]));
+            }
+        });
     }
 }
