@@ -38,7 +38,8 @@ impl Graph {
     }
 }
 
-/// Tells it now, and whenever it changes.
+/// Tells it now, whenever it changes, and now and then: what is not written, or is lost on the way to somebody who is just coming, would
+/// not be told again before the next change.
 pub(super) async fn announce(participant: Rc<Participant>) {
     let topic = DdsTopic {
         name: "ros_discovery_info".to_owned(),
@@ -52,9 +53,13 @@ pub(super) async fn announce(participant: Rc<Participant>) {
         }
     };
     loop {
-        participant.graph.changed.notified().await;
-        // Many come at once.
-        tokio::time::sleep(TOGETHER).await;
+        tokio::select! {
+            () = participant.graph.changed.notified() => {
+                // Many come at once.
+                tokio::time::sleep(TOGETHER).await;
+            }
+            () = tokio::time::sleep(AGAIN) => {}
+        }
         let graph = &participant.graph;
         let told = entities(participant.domain.guid(), &graph.node, &graph.endpoints.lock());
         let written = writer.endpoint.async_write_with_options(told, WriteOptionsBuilder::new().build()).await;
@@ -65,6 +70,7 @@ pub(super) async fn announce(participant: Rc<Participant>) {
 }
 
 const TOGETHER: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// The body of `rmw_dds_common/ParticipantEntitiesInfo`: who takes part, and its nodes, of which there is one.
 fn entities(participant: GUID, node: &str, endpoints: &Endpoints) -> Bytes {
