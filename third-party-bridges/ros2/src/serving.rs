@@ -55,9 +55,10 @@ impl Serving {
             clock: clock.clone(),
             rosout: Arc::new(rosout),
         };
-        let following = tokio::spawn(clock.follow(configured.clone(), registry.clone())).abort_handle();
         let in_force = InForce::start(&configured, registry, &options.ros)
             .map_err(|(what, error)| FrontError::Option(format!("{what}: {error}")))?;
+        // From here on nothing fails: what has not begun need not be ended.
+        let following = tokio::spawn(clock.follow(configured.clone(), registry.clone())).abort_handle();
         let mut exposed = Exposed::new(configured, place, &options.ros, registry.clone());
         exposed.show_now().await;
         let showing = tokio::spawn(exposed.run()).abort_handle();
