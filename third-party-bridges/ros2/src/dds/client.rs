@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use rustdds::{DataReaderStatus, DataWriterStatus, RTPSEntity, StatusEvented, WriteOptionsBuilder};
+use rustdds::{DataReaderStatus, DataWriterStatus, RTPSEntity, StatusEvented};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -109,7 +109,7 @@ impl Dds {
                         waiting.retain(|_, answer| !answer.is_closed());
                         let id = RequestId::of_client(middleware, writer.endpoint.guid(), number);
                         waiting.insert(id, answer);
-                        if write(&writer, id.request(body), || WriteOptionsBuilder::new().build()).await {
+                        if write(&writer, id.request(body), None).await {
                             number += 1;
                         }
                     }

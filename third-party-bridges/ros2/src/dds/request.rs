@@ -1,9 +1,7 @@
 //! Which response belongs to which request: middlewares of ROS 2 say it in two ways (spec 5.1).
 
 use bytes::Bytes;
-use rustdds::{
-    GUID, SampleIdentity, SequenceNumber, WriteOptions, WriteOptionsBuilder, no_key::DeserializedCacheChange,
-};
+use rustdds::{GUID, SampleIdentity, SequenceNumber, no_key::DeserializedCacheChange};
 
 /// Whose requests and responses are understood. One topic cannot have both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,8 +76,8 @@ impl RequestId {
         }
     }
 
-    /// What is written for the body of a response, and how.
-    pub(super) fn response(self, body: Bytes) -> (Bytes, impl Fn() -> WriteOptions) {
+    /// What is written for the body of a response, and which message it is said to belong to.
+    pub(super) fn response(self, body: Bytes) -> (Bytes, Option<SampleIdentity>) {
         let related = match self {
             Self::Header(_) => None,
             Self::Sample(writer, number) => {
@@ -87,7 +85,7 @@ impl RequestId {
                 Some(SampleIdentity { writer_guid, sequence_number })
             }
         };
-        (self.request(body), move || WriteOptionsBuilder::new().related_sample_identity_opt(related).build())
+        (self.request(body), related)
     }
 
     /// How many bytes the body of a response may have.

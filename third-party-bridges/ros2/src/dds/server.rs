@@ -107,9 +107,9 @@ impl Dds {
                                 _ = &mut closed => return,
                             }
                         }
-                        let (body, options) = id.response(body);
+                        let (body, related) = id.response(body);
                         tokio::select! {
-                            _ = write(&writer, body, options) => {}
+                            _ = write(&writer, body, related) => {}
                             _ = &mut closed => return,
                         }
                     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use rustdds::{
-    DataWriterStatus, Duration, QosPolicies, StatusEvented, WriteOptions, WriteOptionsBuilder,
+    DataWriterStatus, Duration, QosPolicies, SampleIdentity, StatusEvented, Timestamp, WriteOptionsBuilder,
     dds::WriteError,
     policy::{Durability, History, Reliability, ResourceLimits},
 };
@@ -94,7 +94,7 @@ async fn serve(writer: &BodyWriter, mut bodies: mpsc::Receiver<Bytes>, count: wa
         tokio::select! {
             body = bodies.recv() => match body {
                 Some(body) => {
-                    let writing = write(writer, body, || WriteOptionsBuilder::new().build());
+                    let writing = write(writer, body, None);
                     tokio::select! {
                         _ = writing => {}
                         // Whoever wrote is gone, and so is what waits.
@@ -118,10 +118,13 @@ fn tell(count: &watch::Sender<usize>, status: &DataWriterStatus) {
     }
 }
 
-/// Writes as soon as there is room, and says whether that was done.
-pub(super) async fn write(writer: &BodyWriter, mut body: Bytes, options: impl Fn() -> WriteOptions) -> bool {
+/// Writes as soon as there is room, and says whether that was done. With `related`, it is said beside the message which other it
+/// belongs to; when it was written is always said, as others sort by it.
+pub(super) async fn write(writer: &BodyWriter, mut body: Bytes, related: Option<SampleIdentity>) -> bool {
     loop {
-        match writer.endpoint.async_write_with_options(body, options()).await {
+        let options =
+            WriteOptionsBuilder::new().source_timestamp(Timestamp::now()).related_sample_identity_opt(related);
+        match writer.endpoint.async_write_with_options(body, options.build()).await {
             Err(WriteError::WouldBlock { data }) => body = data,
             Err(error) => {
                 tracing::warn!(%error, "a message is not written");
