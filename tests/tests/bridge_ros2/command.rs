@@ -73,6 +73,7 @@ from std_srvs.srv import Trigger
 print(call('/lab/RosProbe/status', Trigger).message)
 until(lambda: ('door', '/lab') in node.get_node_names_and_namespaces())
 until(lambda: node.count_subscribers('/chatter'))
+until(lambda: node.count_publishers('/lab/services') and node.count_publishers('/lab/definitions'))
 ";
     assert_eq!(world.node.run(program).await, "ready\n");
 }

@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use rustdds::{GUID, RTPSEntity, WriteOptionsBuilder};
+use rustdds::{GUID, RTPSEntity};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{participant::Participant, writer::Quality};
+use super::{
+    participant::Participant,
+    writer::{Quality, write},
+};
 use crate::names::DdsTopic;
 
 /// A node, and what it has in DDS; several participants may have it.
@@ -38,8 +41,7 @@ impl Graph {
     }
 }
 
-/// Tells it now, whenever it changes, and now and then: what is not written, or is lost on the way to somebody who is just coming, would
-/// not be told again before the next change.
+/// Tells it now, and whenever it changes.
 pub(super) async fn announce(participant: Rc<Participant>) {
     let topic = DdsTopic {
         name: "ros_discovery_info".to_owned(),
@@ -53,24 +55,16 @@ pub(super) async fn announce(participant: Rc<Participant>) {
         }
     };
     loop {
-        tokio::select! {
-            () = participant.graph.changed.notified() => {
-                // Many come at once.
-                tokio::time::sleep(TOGETHER).await;
-            }
-            () = tokio::time::sleep(AGAIN) => {}
-        }
+        participant.graph.changed.notified().await;
+        // Many come at once.
+        tokio::time::sleep(TOGETHER).await;
         let graph = &participant.graph;
         let told = entities(participant.domain.guid(), &graph.node, &graph.endpoints.lock());
-        let written = writer.endpoint.async_write_with_options(told, WriteOptionsBuilder::new().build()).await;
-        if let Err(error) = written {
-            tracing::debug!(%error, "other nodes are not told what this one has");
-        }
+        write(&writer, told, None).await;
     }
 }
 
 const TOGETHER: Duration = Duration::from_millis(20);
-const AGAIN: Duration = Duration::from_secs(3);
 
 /// The body of `rmw_dds_common/ParticipantEntitiesInfo`: who takes part, and its nodes, of which there is one.
 fn entities(participant: GUID, node: &str, endpoints: &Endpoints) -> Bytes {

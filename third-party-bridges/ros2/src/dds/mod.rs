@@ -8,6 +8,7 @@ mod client;
 mod crowd;
 mod goodbye;
 mod graph;
+mod newcomers;
 mod participant;
 mod reader;
 mod request;
@@ -117,12 +118,14 @@ fn run(place: &Place, is_node: bool, started: oneshot::Sender<Result<(), DdsErro
     let guid = participant.domain.guid();
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
+        let crowd = is_node.then(|| place.crowd.clone());
+        spawn_local(participant::listen(participant.clone(), crowd));
+        participant.newcomers.are_settled().await;
         if is_node {
             spawn_local(graph::announce(participant.clone()));
         }
-        let crowd = is_node.then(|| place.crowd.clone());
-        spawn_local(participant::listen(participant.clone(), crowd));
         while let Some(job) = jobs.recv().await {
+            participant.newcomers.are_settled().await;
             spawn_local(job(participant.clone()));
         }
     });

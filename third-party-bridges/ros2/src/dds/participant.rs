@@ -14,6 +14,7 @@ use super::{
     bytes_of::Body,
     crowd::{Crowd, prefix},
     graph::Graph,
+    newcomers::Newcomers,
 };
 use crate::names::DdsTopic;
 
@@ -23,6 +24,7 @@ pub(crate) struct Participant {
     subscriber: rustdds::Subscriber,
     /// The node that all this belongs to.
     pub(super) graph: Arc<Graph>,
+    pub(super) newcomers: Newcomers,
 }
 
 /// A reader or writer that the node is known to have, until it is dropped.
@@ -40,7 +42,7 @@ impl Participant {
         crowd.begin(prefix(domain.guid().prefix));
         let qos = QosPolicies::builder().build();
         let (publisher, subscriber) = (domain.create_publisher(&qos)?, domain.create_subscriber(&qos)?);
-        Ok(Self { domain, publisher, subscriber, graph })
+        Ok(Self { domain, publisher, subscriber, graph, newcomers: Newcomers::new() })
     }
 
     pub(super) fn reader(&self, topic: &DdsTopic, qos: &QosPolicies) -> CreateResult<BodyReader> {
@@ -78,6 +80,7 @@ pub(super) async fn listen(participant: Rc<Participant>, crowd: Option<Arc<Crowd
     let status = participant.domain.status_listener();
     let mut events = status.as_async_status_stream();
     while let Some(event) = events.next().await {
+        participant.newcomers.follow(&event);
         if let Some(crowd) = &crowd {
             crowd.follow(&event);
         }
