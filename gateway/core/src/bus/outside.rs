@@ -68,7 +68,7 @@ impl Bus {
         let service = Arc::new(Service::new(id, name.to_string_lossy().into(), Place::Outside(client, uid)));
         self.reroute(|routes| drop(routes.insert(id, service.clone())));
         // Its host answers at once, as a rule. One that takes its time is announced all the same, and called when it has answered.
-        let offering = tokio::spawn(offer(session.clone(), service));
+        let offering = tokio::spawn(offer(self.clone(), session.clone(), service));
         let _ = tokio::time::timeout(DESCRIPTION, offering).await;
         session.announce(id).await?;
         self.change(|catalog| catalog.ready(id));
@@ -150,11 +150,15 @@ impl Bus {
 /// Makes the service callable for programs inside, once its host has described it.
 ///
 /// libqi says that a service is ready while its server still takes it in (4.0.3, `ObjectRegistrar`), and refuses what is asked in
-/// between: it is asked again.
-async fn offer(session: Session, service: Arc<Service>) {
+/// between: it is asked again, unless its client has taken it back.
+async fn offer(bus: Arc<Bus>, session: Session, service: Arc<Service>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match service.describe(&session).await {
+        let described = service.describe(&session).await;
+        if !bus.service(service.id).is_some_and(|routed| Arc::ptr_eq(&routed, &service)) {
+            return;
+        }
+        match described {
             Ok(()) => {
                 if let Some(object) = service.object() {
                     session.offer(service.id, &service.name, object);
