@@ -85,8 +85,10 @@ impl Front for Ros2 {
     }
 
     async fn stop(self) {
+        // A bridge that is just leaving the domain to come back does that first: it stops what moves.
+        let mut serving = self.serving.lock().await;
         self.renewing.abort();
-        if let Some(serving) = self.serving.lock().await.take() {
+        if let Some(serving) = serving.take() {
             serving.stop().await;
         }
     }
@@ -103,21 +105,24 @@ async fn renew(serving: Arc<Mutex<Option<Serving>>>, part: Part) {
     loop {
         let Some(crowd) = serving.lock().await.as_ref().map(Serving::crowd) else { return };
         crowd.is_large().await;
-        let mut serving = serving.lock().await;
-        let Some(old) = serving.take() else { return };
-        tracing::info!(
-            "many nodes have left the domain: it is entered anew, because the DDS library forgets none of them"
-        );
-        old.stop().await;
-        while serving.is_none() {
+        {
+            let mut serving = serving.lock().await;
+            let Some(old) = serving.take() else { return };
+            tracing::info!(
+                "many nodes have left the domain: it is entered anew, because the DDS library forgets none of them"
+            );
+            old.stop().await;
+        }
+        let new = loop {
             match Serving::start(&part).await {
-                Ok(new) => *serving = Some(new),
+                Ok(new) => break new,
                 Err(error) => {
                     tracing::warn!(%error, "the domain cannot be entered; tried again");
                     sleep(AGAIN).await;
                 }
             }
-        }
+        };
+        *serving.lock().await = Some(new);
     }
 }
 
