@@ -38,7 +38,7 @@ impl Default for Options {
             middleware: Middleware::default(),
             node_name: "/qi/bridge".to_owned(),
             use_sim_time: false,
-            renew_after: 200,
+            renew_after: 50,
             ros: RosOptions::default(),
         }
     }

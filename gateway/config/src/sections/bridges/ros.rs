@@ -297,7 +297,7 @@ impl Default for Ros2 {
             domain: 0,
             node: "/qi/bridge".to_owned(),
             use_sim_time: false,
-            renew_after: 200,
+            renew_after: 50,
             rmw: RosMiddleware::default(),
         }
     }
