@@ -51,8 +51,12 @@ pub(crate) struct Seen {
 pub(crate) struct End {
     pub(crate) seen: Arc<Mutex<Seen>>,
     pub(crate) news: mpsc::UnboundedSender<()>,
-    /// The number of the key that is right.
+    /// The number of the key that was given last.
     pub(crate) key: u32,
+    /// The first key that is still worth something: a client that has not heard of the next one shows the one before again.
+    pub(crate) floor: u32,
+    /// The key that was shown last, until it is known that the client has the next one.
+    pub(crate) shown: Option<u32>,
     pub(crate) is_waiting: bool,
     /// While it is held, nothing more is taken in.
     pub(crate) gate: Arc<Gate>,
@@ -77,7 +81,11 @@ impl End {
     pub(crate) fn new() -> (Self, Arc<Mutex<Seen>>, mpsc::UnboundedReceiver<()>) {
         let (news, heard) = mpsc::unbounded_channel();
         let seen = Arc::<Mutex<Seen>>::default();
-        (Self { seen: seen.clone(), news, key: 0, is_waiting: false, gate: Arc::default() }, seen, heard)
+        (
+            Self { seen: seen.clone(), news, key: 0, floor: 0, shown: None, is_waiting: false, gate: Arc::default() },
+            seen,
+            heard,
+        )
     }
 }
 
@@ -115,16 +123,19 @@ impl Handler for End {
     }
 
     fn on_resuming(&mut self, key: &[u8]) -> Option<Bytes> {
-        if key != key_of(self.key) {
+        let shown = (self.floor..=self.key).find(|number| key == key_of(*number));
+        if shown.is_none() {
             self.seen.lock().refused += 1;
             let _ = self.news.send(());
             return None;
         }
+        self.shown = shown;
         self.key += 1;
         Some(key_of(self.key))
     }
 
     fn on_resumed(&mut self) {
+        self.floor = self.shown.take().map_or(self.floor, |shown| shown + 1);
         self.seen.lock().confirmed += 1;
         let _ = self.news.send(());
     }
@@ -277,7 +288,7 @@ impl Client {
 pub(crate) async fn until(seen: &Mutex<Seen>, heard: &mut mpsc::UnboundedReceiver<()>, wish: impl Fn(&Seen) -> bool) {
     let wished = async {
         while !wish(&seen.lock()) {
-            heard.recv().await.expect("the end is there");
+            heard.recv().await.unwrap_or_else(|| panic!("the end is gone: {:?}", seen.lock()));
         }
     };
     timeout(PATIENCE, wished).await.unwrap_or_else(|_| panic!("not yet: {:?}", seen.lock()));
