@@ -120,8 +120,13 @@ impl Scene {
     /// When it has.
     pub async fn is_unharmed(&mut self) {
         self.bystander.is_unharmed().await;
-        let grown = self.grown_kib();
-        assert!(grown < ALLOWED_KIB, "the directory has grown by {grown} KiB");
+        // The allocator gives back what nobody uses a second later; another of its threads may only just have served somebody.
+        let given_back = async {
+            while self.grown_kib() >= ALLOWED_KIB {
+                time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        eventually("memory that is given back", given_back).await;
         let said = self.directory.said();
         assert!(!said.contains("panicked"), "{said}");
     }
