@@ -139,6 +139,9 @@ impl Bus {
                     entry.finish(Instant::now(), true);
                 }
             });
+            // Nobody can call it, whatever the directory says and when: who asks which services there are, and then for each of them,
+            // finds them all.
+            self.change(|catalog| catalog.removed(id));
         }
     }
 
