@@ -120,12 +120,14 @@ impl Peer {
         }
     }
 
-    /// Waits until the connection is gone, and says why.
-    pub(crate) async fn closed(&self) -> String {
+    /// Waits until the connection is gone, and says why. Waiting keeps nothing of it.
+    pub(crate) fn closed(&self) -> impl Future<Output = String> + Send + use<> {
         let mut state = self.state.subscribe();
-        match state.wait_for(|state| matches!(state, State::Closed(_))).await.as_deref() {
-            Ok(State::Closed(reason)) => reason.clone(),
-            _ => "disconnected".to_owned(),
+        async move {
+            match state.wait_for(|state| matches!(state, State::Closed(_))).await.as_deref() {
+                Ok(State::Closed(reason)) => reason.clone(),
+                _ => "disconnected".to_owned(),
+            }
         }
     }
 

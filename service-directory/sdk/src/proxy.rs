@@ -89,6 +89,21 @@ impl Proxy {
         }
     }
 
+    /// Waits until the connection to the object is gone, and says why; for an object of this process, for ever. Waiting keeps
+    /// neither of them.
+    pub fn disconnected(&self) -> impl Future<Output = String> + Send + use<> {
+        let closed = match &self.0 {
+            Target::Local(_) => None,
+            Target::Remote(remote) => Some(remote.peer.closed()),
+        };
+        async move {
+            match closed {
+                Some(closed) => closed.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Calls a method. `arguments` is a tuple: `(1, "two")`, `(x,)`, `()`.
     #[expect(clippy::needless_pass_by_value, reason = "callers write a tuple in place")]
     pub fn call<R: QiValue>(&self, name: &str, arguments: impl QiValue) -> Call<R> {

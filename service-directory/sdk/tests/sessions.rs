@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway::{Directory, Error, Object, ObjectBuilder, Session};
+use keyway::{Directory, Error, IntoObject, Object, ObjectBuilder, Session, Signal};
 
 async fn directory() -> (Directory, String) {
     let directory = Directory::builder().listen("tcp://127.0.0.1:0").start().await.unwrap();
@@ -188,6 +188,45 @@ async fn a_proxy_can_be_republished_at_another_directory() {
     let mirror = client.service("Mirror").await.unwrap();
     assert_eq!(mirror.call::<i32>("twice", (8,)).await.unwrap(), 16);
     assert_eq!(mirror.uid(), origin.uid());
+}
+
+#[tokio::test]
+async fn a_republished_object_can_be_led_to_the_same_service_over_another_connection() {
+    let (_first, first_url) = directory().await;
+    let (_second, second_url) = directory().await;
+    let host = Session::connect(&first_url).await.unwrap();
+    let rung = Signal::<(i32,)>::new();
+    let mut builder = doubling();
+    builder.signal("rung", &rung);
+    host.register("Origin", builder).await.unwrap();
+    host.register("Other", doubling()).await.unwrap();
+    let middle = Session::connect(&first_url).await.unwrap();
+    let origin = middle.service("Origin").await.unwrap();
+    let mirror = origin.clone().into_object();
+    let bridge = Session::connect(&second_url).await.unwrap();
+    bridge.register("Mirror", mirror.clone()).await.unwrap();
+    let client = Session::connect(&second_url).await.unwrap();
+    let used = client.service("Mirror").await.unwrap();
+    let mut events = used.signal::<(i32,)>("rung").await.unwrap();
+
+    middle.close().await;
+    origin.disconnected().await;
+    assert!(used.call::<i32>("twice", (8,)).await.is_err(), "the connection is lost");
+    let again = Session::connect(&first_url).await.unwrap();
+    mirror.redirect(&again.service("Origin").await.unwrap()).await.unwrap();
+    assert_eq!(used.call::<i32>("twice", (8,)).await.unwrap(), 16);
+    rung.emit(&(1,));
+    assert_eq!(events.next().await.unwrap().unwrap(), (1,));
+    drop(events);
+    while rung.subscribers() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    let error = mirror.redirect(&again.service("Other").await.unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("other members"), "{error}");
+    let error = doubling().build().redirect(&again.service("Other").await.unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("stands for a remote one"), "{error}");
+    assert_eq!(used.call::<i32>("twice", (9,)).await.unwrap(), 18, "it stays where it was");
 }
 
 #[tokio::test]

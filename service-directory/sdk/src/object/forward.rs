@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use arc_swap::ArcSwap;
 use keyway_value::{ActionId, Signature, Value};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, task::AbortHandle};
@@ -31,6 +32,7 @@ impl Object {
     /// An object with the same members and the same identity as `proxy`, which passes everything on to it.
     pub(crate) fn forward(proxy: &Proxy) -> Self {
         let metaobject = proxy.metaobject();
+        let way = Way(Arc::new(ArcSwap::from_pointee(proxy.clone())));
         let user = |id: &u32| *id >= ActionId::FIRST_USER.0;
         let methods = metaobject
             .methods
@@ -40,7 +42,7 @@ impl Object {
                 let action = ActionId(*id);
                 let parameters = method.parameters_signature.clone();
                 let result = method.return_signature.clone();
-                (action, forward_method(proxy.clone(), action, parameters, result))
+                (action, forward_method(way.clone(), action, parameters, result))
             })
             .collect();
         let signals: HashMap<_, _> = metaobject
@@ -55,19 +57,54 @@ impl Object {
             .filter_map(|(id, property)| {
                 let action = ActionId(*id);
                 let changed = signals.get(&action)?.clone();
-                let property =
-                    Forwarded { proxy: proxy.clone(), action, signature: property.signature.clone(), changed };
+                let property = Forwarded { way: way.clone(), action, signature: property.signature.clone(), changed };
                 Some((action, Arc::new(property) as Arc<dyn PropertyAccess>))
             })
             .collect();
-        let origin = Origin { proxy: proxy.clone(), running: Mutex::default() };
+        let origin = Origin { way, running: Mutex::default() };
         let uid = proxy.uid().unwrap_or_else(uid::next);
         let parts = Parts { methods, signals, properties };
         assemble(metaobject, uid, parts, Kind { origin: Some(origin), refuse_posts: false })
     }
+
+    /// Has an object that passes everything on to a [`Proxy`] (as [`IntoObject`](crate::IntoObject) makes it) pass it on to another
+    /// one from now on: to the same object over another connection, when the one before was lost. Its subscribers hear of
+    /// what is emitted there from now on; what was emitted between is lost.
+    ///
+    /// An error says that it is no such object, that `proxy` has other members, or that a signal could not be subscribed to: try
+    /// again then.
+    pub async fn redirect(&self, proxy: &Proxy) -> Result<()> {
+        let Some(origin) = &self.0.origin else {
+            return Err(Error::remote("only an object that stands for a remote one can be led elsewhere"));
+        };
+        if *proxy.metaobject() != *self.0.metaobject {
+            return Err(Error::remote("an object with other members cannot stand in for this one"));
+        }
+        origin.way.0.store(Arc::new(proxy.clone()));
+        let subscribed: Vec<_> = origin.running.lock().keys().copied().collect();
+        for action in subscribed {
+            let stream = proxy.signal_by_id::<Value>(action).await?;
+            // Unless nobody listens any more.
+            if let Some(task) = origin.running.lock().get_mut(&action) {
+                task.abort();
+                *task = tokio::spawn(carry(stream, Arc::downgrade(&self.0), action)).abort_handle();
+            }
+        }
+        Ok(())
+    }
 }
 
-fn forward_method(proxy: Proxy, action: ActionId, parameters: Signature, result: Signature) -> Method {
+/// Where a forwarding object leads at present.
+#[derive(Clone)]
+struct Way(Arc<ArcSwap<Proxy>>);
+
+impl Way {
+    fn call(&self, action: ActionId, arguments: &Value, result: &Signature) -> Call<Value> {
+        self.0.load().call_action(action, arguments, result)
+    }
+}
+
+fn forward_method(way: Way, action: ActionId, parameters: Signature, result: Signature) -> Method {
     let (declared, returned) = (parameters.clone(), result.clone());
     Method {
         parameters,
@@ -78,7 +115,7 @@ fn forward_method(proxy: Proxy, action: ActionId, parameters: Signature, result:
                 Err(error) => return Answer::Ready(Err(error)),
             };
             // Sent before anything is awaited, which keeps the order of calls.
-            let call = proxy.call_action(action, &arguments, &returned);
+            let call = way.call(action, &arguments, &returned);
             let (context, returned) = (context.clone(), returned.clone());
             // Whether it can be stopped is the far end's to say (8.5).
             Answer::Told(Box::new(|cancelled| {
@@ -104,7 +141,7 @@ async fn outcome(mut call: Call<Value>, cancelled: oneshot::Receiver<()>) -> Res
 
 /// A property of the remote object.
 struct Forwarded {
-    proxy: Proxy,
+    way: Way,
     action: ActionId,
     signature: Signature,
     changed: Arc<SignalCore>,
@@ -121,7 +158,7 @@ impl PropertyAccess for Forwarded {
 
     fn read(&self, exchange: &Exchange) -> Answer {
         let key = Value::Dynamic(Box::new(Value::from(self.action.0)));
-        let call = self.proxy.call_action(ActionId::PROPERTY, &Value::tuple(vec![key]), &Signature::dynamic());
+        let call = self.way.call(ActionId::PROPERTY, &Value::tuple(vec![key]), &Signature::dynamic());
         let exchange = exchange.clone();
         Answer::Pending(Box::pin(async move {
             let value = call.await?.unwrap_dynamic();
@@ -133,7 +170,7 @@ impl PropertyAccess for Forwarded {
         let key = Value::Dynamic(Box::new(Value::from(self.action.0)));
         let value = Value::Dynamic(Box::new(value.unwrap_dynamic()));
         let arguments = Value::tuple(vec![key, value]);
-        let call = self.proxy.call_action(ActionId::SET_PROPERTY, &arguments, &Signature::void());
+        let call = self.way.call(ActionId::SET_PROPERTY, &arguments, &Signature::void());
         Answer::Pending(Box::pin(async move { call.await.map(|_| Default::default()) }))
     }
 }
@@ -141,7 +178,7 @@ impl PropertyAccess for Forwarded {
 /// The remote object behind a forwarding one, and the tasks that carry its events here. A signal is subscribed to at
 /// the far end only while somebody is subscribed at this one.
 pub(crate) struct Origin {
-    proxy: Proxy,
+    way: Way,
     running: Mutex<HashMap<ActionId, AbortHandle>>,
 }
 
@@ -153,7 +190,7 @@ impl Origin {
         action: ActionId,
     ) -> impl Future<Output = Result<()>> + Send + 'static {
         let known = self.running.lock().contains_key(&action);
-        let proxy = self.proxy.clone();
+        let proxy = self.way.0.load_full();
         let object = Arc::downgrade(&object.0);
         async move {
             if known {
@@ -163,6 +200,10 @@ impl Origin {
             let strong = object.upgrade().ok_or_else(|| Error::Closed("the object is gone".into()))?;
             let Some(origin) = &strong.origin else { return Ok(()) };
             let mut running = origin.running.lock();
+            if !proxy.is_connected() {
+                // Lost meanwhile: whoever leads the object elsewhere may not have seen this subscription.
+                return Err(Error::NotConnected);
+            }
             // Somebody else may have been quicker; then this stream ends here.
             running.entry(action).or_insert_with(|| tokio::spawn(carry(stream, object, action)).abort_handle());
             Ok(())
@@ -191,7 +232,7 @@ impl Drop for Origin {
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Origin").field("proxy", &self.proxy).finish_non_exhaustive()
+        f.debug_struct("Origin").field("proxy", &self.way.0.load()).finish_non_exhaustive()
     }
 }
 
