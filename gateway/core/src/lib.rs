@@ -17,6 +17,7 @@ mod lease;
 mod member;
 mod metrics;
 mod pace;
+mod pauses;
 mod presence;
 mod relay;
 mod rules;

@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -191,6 +192,33 @@ impl Bus {
         self.routes.load().get(&id).cloned()
     }
 
+    /// Whether a service is there still.
+    pub(crate) fn has(&self, service: &Service) -> bool {
+        self.routes.load().get(&service.id).is_some_and(|routed| std::ptr::eq(&**routed, service))
+    }
+
+    /// Asks a service for its members, if nobody has done so yet.
+    ///
+    /// libqi says that a service is ready while its server still takes it in (4.0.3, `ObjectRegistrar`), and refuses what is asked in
+    /// between: it is asked again, after longer and longer pauses.
+    pub(crate) async fn describe(
+        &self,
+        service: &Service,
+        session: &Session,
+        last_pause: Duration,
+    ) -> keyway::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match service.describe(session).await {
+                Err(keyway::Error::Remote(_)) if pause <= last_pause && self.has(service) => {
+                    tokio::time::sleep(pause).await;
+                }
+                outcome => return outcome,
+            }
+            pause *= 2;
+        }
+    }
+
     /// All services.
     pub(crate) fn routed(&self) -> Vec<Arc<Service>> {
         self.routes.load().values().cloned().collect()
@@ -210,7 +238,7 @@ impl Bus {
     /// What a role may do with a service; asks the service for its members if nobody has done so yet.
     pub(crate) async fn access(&self, service: &Service, role: &Arc<str>) -> keyway::Result<Arc<Access>> {
         let session = self.session().ok_or(keyway::Error::NotConnected)?;
-        service.describe(&session).await?;
+        self.describe(service, &session, LAST_PAUSE).await?;
         self.known_access(service, role).ok_or(keyway::Error::NotConnected)
     }
 
@@ -337,3 +365,8 @@ impl fmt::Debug for Bus {
             .finish_non_exhaustive()
     }
 }
+
+/// Before a service is asked again to describe itself; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The longest of these while a client waits, after 0.3 s.
+const LAST_PAUSE: Duration = Duration::from_millis(160);

@@ -150,32 +150,23 @@ impl Bus {
     }
 }
 
-/// Makes the service callable for programs inside, once its host has described it.
-///
-/// libqi says that a service is ready while its server still takes it in (4.0.3, `ObjectRegistrar`), and refuses what is asked in
-/// between: it is asked again, unless its client has taken it back.
+/// Makes the service callable for programs inside, once its host has described it. That may take a while, or until its client has taken it back.
 async fn offer(bus: Arc<Bus>, session: Session, service: Arc<Service>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let described = service.describe(&session).await;
-        if !bus.service(service.id).is_some_and(|routed| Arc::ptr_eq(&routed, &service)) {
-            return;
-        }
-        match described {
-            Ok(()) => {
-                if let Some(object) = service.object() {
-                    session.offer(service.id, &service.name, object);
-                }
-                return;
+    let described = bus.describe(&service, &session, LAST_PAUSE).await;
+    if !bus.has(&service) {
+        return;
+    }
+    match described {
+        Ok(()) => {
+            if let Some(object) = service.object(&bus) {
+                session.offer(service.id, &service.name, object);
             }
-            Err(Error::Remote(_)) if pause <= LAST_PAUSE => tokio::time::sleep(pause).await,
-            Err(error @ Error::Remote(_)) => {
-                let service = &service.name;
-                return tracing::warn!(%service, %error, "a client's service does not describe itself; nobody inside can call it");
-            }
-            Err(error) => return tracing::debug!(service = %service.name, %error, "a client left as its service came"),
         }
-        pause *= 2;
+        Err(error @ Error::Remote(_)) => {
+            let service = &service.name;
+            tracing::warn!(%service, %error, "a client's service does not describe itself; nobody inside can call it");
+        }
+        Err(error) => tracing::debug!(service = %service.name, %error, "a client left as its service came"),
     }
 }
 
@@ -193,9 +184,7 @@ fn refused(error: &DirectoryError) -> Error {
 
 /// How long a service may take to describe itself before it is announced without.
 const DESCRIPTION: Duration = Duration::from_secs(1);
-/// Before a service is asked again to describe itself; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// Before it is asked for the last time, after some 5 s.
+/// Before a service is asked for the last time to describe itself, after some 5 s.
 const LAST_PAUSE: Duration = Duration::from_millis(2560);
 /// Bytes of a service name (7.9).
 const MAX_NAME: usize = 255;

@@ -4,18 +4,21 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
-use keyway::{IntoObject, Object, Proxy, Session, front::Client};
+use arc_swap::ArcSwap;
+use keyway::{Error, IntoObject, Object, Proxy, Session, front::Client};
 use keyway_pipe::ConnectionId;
 use keyway_value::{MetaObject, ObjectUid, ServiceId, ServiceInfo};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::{access::Access, rules::InForce};
+use super::Bus;
+use crate::{access::Access, pauses::Pauses, rules::InForce};
 
 /// A service that can be called.
 pub(crate) struct Service {
@@ -37,7 +40,8 @@ pub(crate) enum Place {
 
 struct Described {
     metaobject: Arc<MetaObject>,
-    proxy: Proxy,
+    /// Over the connection that there was last.
+    proxy: ArcSwap<Proxy>,
     /// What stands for it in this process, where frames are not just passed on.
     object: OnceLock<Object>,
 }
@@ -69,15 +73,27 @@ impl Service {
         self.translated.store(true, Ordering::Relaxed);
     }
 
-    /// The gateway's own way to the service, once it has been described.
-    pub(crate) fn proxy(&self) -> Option<&Proxy> {
-        self.described.get().map(|described| &described.proxy)
+    /// The gateway's own way to the service, which is found again when the connection to the host was lost and the service was not.
+    pub(crate) async fn proxy(&self, session: Option<Session>) -> keyway::Result<Proxy> {
+        let described = self.described.get();
+        if let Some(proxy) = described.map(|described| described.proxy.load()).filter(|proxy| proxy.is_connected()) {
+            return Ok(Proxy::clone(&proxy));
+        }
+        let proxy = self.reach(&session.ok_or(Error::NotConnected)?).await?;
+        if let Some(described) = described {
+            described.proxy.store(Arc::new(proxy.clone()));
+        }
+        Ok(proxy)
     }
 
     /// Finds a way to the service.
-    pub(crate) async fn reach(&self, session: &Session) -> keyway::Result<Proxy> {
+    async fn reach(&self, session: &Session) -> keyway::Result<Proxy> {
         match &self.place {
-            Place::Inside(_) => session.service(&self.name).await,
+            Place::Inside(_) => {
+                let proxy = session.service(&self.name).await?;
+                // By now another one may have the name.
+                if proxy.service_id() == self.id { Ok(proxy) } else { Err(Error::NotConnected) }
+            }
             Place::Outside(client, uid) => client.service(self.id, *uid).await,
         }
     }
@@ -86,15 +102,23 @@ impl Service {
     pub(crate) async fn describe(&self, session: &Session) -> keyway::Result<()> {
         let describe = async || {
             let proxy = self.reach(session).await?;
-            Ok(Described { metaobject: proxy.metaobject(), proxy, object: OnceLock::new() })
+            let (metaobject, proxy) = (proxy.metaobject(), ArcSwap::from_pointee(proxy));
+            Ok(Described { metaobject, proxy, object: OnceLock::new() })
         };
         self.described.get_or_try_init(describe).await.map(|_| ())
     }
 
-    /// The object in this process that passes everything on; `None` before the service is described.
-    pub(crate) fn object(&self) -> Option<Object> {
+    /// The object in this process that passes everything on, for as long as the service is there; `None` before the service is
+    /// described.
+    pub(crate) fn object(self: &Arc<Self>, bus: &Arc<Bus>) -> Option<Object> {
         let described = self.described.get()?;
-        Some(described.object.get_or_init(|| described.proxy.clone().into_object()).clone())
+        let stand_in = || {
+            let proxy = described.proxy.load_full();
+            let object = Proxy::clone(&proxy).into_object();
+            tokio::spawn(keep_leading(Arc::downgrade(bus), Arc::downgrade(self), proxy.disconnected()));
+            object
+        };
+        Some(described.object.get_or_init(stand_in).clone())
     }
 
     /// What a role may do with it; `None` before the service is described.
@@ -115,5 +139,34 @@ impl Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Leads what stands for a service to it again whenever the connection to its host is lost, until the service is gone.
+async fn keep_leading(bus: Weak<Bus>, service: Weak<Service>, lost: impl Future<Output = String>) {
+    let mut why = lost.await;
+    let mut pauses = Pauses::default();
+    loop {
+        tokio::time::sleep(pauses.next(Instant::now())).await;
+        let (Some(bus), Some(service)) = (bus.upgrade(), service.upgrade()) else { return };
+        if !bus.has(&service) {
+            return;
+        }
+        let led = async {
+            let proxy = service.proxy(bus.session()).await?;
+            if let Some(object) = service.object(&bus) {
+                object.redirect(&proxy).await?;
+            }
+            Ok::<_, Error>(proxy)
+        };
+        match led.await {
+            Ok(proxy) => {
+                tracing::info!(service = %service.name, why, "the connection to a service's host was lost; there is a new one");
+                let lost = proxy.disconnected();
+                drop((proxy, service, bus));
+                why = lost.await;
+            }
+            Err(error) => tracing::debug!(service = %service.name, %error, "a service's host is not reached again yet"),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use keyway_history::audit::Kind;
 use keyway_value::{ActionId, Signature};
 use tokio::sync::watch;
 
-use crate::access::Access;
+use crate::{access::Access, pauses::Pauses};
 
 use super::{
     ClientError, ClientSession, Counted, GatewayCode, Target,
@@ -61,7 +61,8 @@ pub struct Event {
 pub struct Missed {
     /// The first that is missing, by the numbers of the subscriber.
     pub from: u64,
-    /// The last that is missing; `None` where nobody knows, since the gateway or the service has begun anew.
+    /// The last that is missing; `None` where nobody knows, since the gateway or the service has begun anew, or the connection
+    /// between them was lost.
     pub to: Option<u64>,
 }
 
@@ -78,6 +79,7 @@ pub struct Subscription {
     ready: VecDeque<Delivery>,
     skipped: u64,
     epoch: u64,
+    pauses: Pauses,
     /// Whether its end is in the audit log.
     is_recorded: bool,
     _counted: Counted,
@@ -119,6 +121,7 @@ impl ClientSession {
             ready: VecDeque::new(),
             skipped: 0,
             epoch,
+            pauses: Pauses::default(),
             is_recorded: false,
             _counted: counted,
         };
@@ -179,7 +182,10 @@ impl Subscription {
                 continue;
             }
             if progress.is_over {
-                return None;
+                if let Err(ended) = self.open_again().await {
+                    return ended.map(Err);
+                }
+                continue;
             }
             // A service that leaves, and rules that change, are noticed although nothing is emitted.
             let _ = tokio::time::timeout(LOOK_AGAIN, self.progress.changed()).await;
@@ -238,6 +244,36 @@ impl Subscription {
         self.session.gateway.metrics().dropped(events);
     }
 
+    /// Subscribes anew after the connection to the service's host was lost, for as long as the service is there. An error is the
+    /// reason to give for the end, if there is one.
+    async fn open_again(&mut self) -> Result<(), Option<ClientError>> {
+        if let Place::Object(_) = &self.target.place {
+            // It was passed over the connection, and is gone with it.
+            return Err(None);
+        }
+        loop {
+            // The first one lets a host that has ended take its services along.
+            tokio::time::sleep(self.pauses.next(Instant::now())).await;
+            self.look_again().await?;
+            let signature = self.feed.signature.clone();
+            let feed = match self.session.open(&self.target, self.signal, &signature, self.rule).await {
+                Ok(feed) => feed,
+                Err(error) => {
+                    tracing::debug!(service = %self.target.access.service, %error, "a subscription is not made again yet");
+                    continue;
+                }
+            };
+            let Some(reader) = Counted::up_to(usize::MAX, &feed.readers) else { return Err(None) };
+            let missed = Missed { from: self.cursor + 1, to: None };
+            (self.cursor, self.progress, self._reader) = (feed.last(), feed.progress(), reader);
+            self.feed = feed;
+            if self.rule != Overflow::Latest {
+                self.ready.push_back(Delivery::Gap(missed));
+            }
+            return Ok(());
+        }
+    }
+
     /// Whether it may go on; an error is the reason to give, if there is one.
     async fn look_again(&mut self) -> Result<(), Option<ClientError>> {
         let epoch = self.target.bus.epoch();
@@ -245,8 +281,7 @@ impl Subscription {
             return Err(Some(self.ended_by(ClientError::revoked())));
         }
         if let Place::Service(service) = &self.target.place {
-            let stays = self.target.bus.service(service.id).is_some_and(|now| Arc::ptr_eq(&now, service));
-            if !stays {
+            if !self.target.bus.has(service) {
                 return Err(None);
             }
             let role = &self.session.member.role;
@@ -281,7 +316,7 @@ impl Drop for Subscription {
         if !self.is_recorded
             && let Some(mut journal) = self.session.gateway.journal(&self.session.member)
         {
-            let (access, now) = (&self.target.access, std::time::Instant::now());
+            let (access, now) = (&self.target.access, Instant::now());
             let entry = journal.begin(now, Kind::Unsubscribe, access, self.signal);
             // Ending is never refused.
             if let Ok(entry) = entry {

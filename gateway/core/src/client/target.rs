@@ -74,15 +74,8 @@ impl Target {
             Place::Object(proxy) => return Ok(proxy.clone()),
             Place::Service(service) => service,
         };
-        match service.proxy() {
-            Some(proxy) if proxy.is_connected() => Ok(proxy.clone()),
-            // Its host is there still, or again, but the connection is not.
-            _ => {
-                let unreachable = || ClientError::new(GatewayCode::Unreachable, "the service cannot be reached now");
-                let session = self.bus.session().ok_or_else(unreachable)?;
-                service.reach(&session).await.map_err(|_| unreachable())
-            }
-        }
+        let unreachable = |_| ClientError::new(GatewayCode::Unreachable, "the service cannot be reached now");
+        service.proxy(self.bus.session()).await.map_err(unreachable)
     }
 }
 

@@ -144,13 +144,13 @@ impl Relay {
     }
 
     /// Says where messages of a service go from now on.
-    fn route(&mut self, service: &Arc<Service>, access: Arc<Access>) -> Result<(), String> {
+    pub(super) fn route(&mut self, service: &Arc<Service>, access: Arc<Access>) -> Result<(), String> {
         let target = match (&service.place, self.bus.own(service.id)) {
             (_, Some(own)) => Target::Object(own),
             (Place::Inside(info), None) if !self.bus.is_shared() && !service.is_translated() => {
                 Target::Leg(self.leg(info).ok_or("the directory behind the gateway is not reachable; try again")?)
             }
-            _ => Target::Object(service.object().ok_or(errors::CALL_NOT_HANDLED)?),
+            _ => Target::Object(service.object(&self.bus).ok_or(errors::CALL_NOT_HANDLED)?),
         };
         let lease = self.gateway.lease(&self.bus, &service.name);
         let route = Route { service: service.clone(), access, target, lease, objects: HashMap::new() };
@@ -167,7 +167,8 @@ impl Relay {
         let session = self.bus.session()?;
         let admitted = self.admitted.as_ref()?;
         let understood = (admitted.capabilities.clone(), self.client.shared());
-        let (client, watched) = (self.client.sender().clone(), (self.traffic.clone(), admitted.shown.clone()));
+        let client = self.client.sender().clone();
+        let watched = (self.traffic.clone(), admitted.shown.clone(), self.lost.clone());
         let leg = Leg::open(session, info.clone(), client, understood, watched, QueueLimits::default());
         self.legs.insert(key, leg.clone());
         Some(leg)

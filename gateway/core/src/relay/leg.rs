@@ -4,6 +4,8 @@
 //! both sides. All that is kept is which calls are under way, so that each is answered when the host dies. Of objects that pass, a
 //! limited role is shown a part ([`Screen`]).
 
+mod handler;
+
 use std::{
     collections::{HashMap, HashSet},
     fmt,
@@ -12,22 +14,22 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use keyway::Session;
-use keyway_pipe::{Handler, QueueLimits, Sender, pipe};
-use keyway_session::{CapabilityMap, CloseReason, Connection, Input, SharedCapabilities, SignalAddress, errors};
+use keyway_pipe::{QueueLimits, Sender, pipe};
+use keyway_session::{CapabilityMap, CloseReason, Connection, SharedCapabilities, SignalAddress, errors};
 use keyway_value::{ActionId, MessageId, ObjectId, Payload, ServiceId, ServiceInfo, Signature};
 use keyway_wire::{Frame, Header, MessageKind};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::screen::{Screen, Unreadable};
+use self::handler::LegHandler;
+use super::screen::Screen;
 use crate::{
-    client::{ClientError, GatewayCode},
     journal::{Entry, Outcomes},
     metrics::Traffic,
     shown_objects::ShownObjects,
@@ -44,6 +46,10 @@ pub(crate) struct Leg {
     /// Signals that the client may not hear any more, and whether there are any.
     held_back: Mutex<HashSet<SignalAddress>>,
     holds_back: AtomicBool,
+    /// Set when the leg is lost, for the session to look after what the client had there.
+    lost: Arc<AtomicBool>,
+    /// Requests to subscribe that were under way then.
+    failed: Mutex<Vec<MessageId>>,
     /// What the client is shown of objects.
     pub(super) screen: Screen,
 }
@@ -87,7 +93,7 @@ impl Leg {
         info: ServiceInfo,
         client: Sender,
         (capabilities, shared): (CapabilityMap, SharedCapabilities),
-        (traffic, shown): (Arc<Traffic>, Arc<ShownObjects>),
+        (traffic, shown, lost): (Arc<Traffic>, Arc<ShownObjects>, Arc<AtomicBool>),
         queue: QueueLimits,
     ) -> Arc<Self> {
         let leg = Arc::new(Self {
@@ -97,6 +103,8 @@ impl Leg {
             traffic,
             held_back: Mutex::default(),
             holds_back: AtomicBool::default(),
+            lost,
+            failed: Mutex::default(),
             screen: Screen::new(shown, shared.layout()),
         });
         let opening = leg.clone();
@@ -109,16 +117,7 @@ impl Leg {
             let now = Instant::now();
             let mut connection = Connection::client(session.client_config(capabilities), now);
             connection.start(now, &mut |frame| _ = sender.send(frame));
-            let patience = session.connect_timeout();
-            let handler = LegHandler {
-                connection,
-                leg: opening,
-                shared,
-                batch: Vec::new(),
-                outcomes: Outcomes::default(),
-                patience,
-                deadline: now + patience,
-            };
+            let handler = LegHandler::new(opening, connection, shared, session.connect_timeout());
             driver.run(handler).await;
         });
         leg
@@ -169,6 +168,11 @@ impl Leg {
 
     pub(crate) fn is_closed(&self) -> bool {
         matches!(*self.state.lock(), State::Closed)
+    }
+
+    /// Whether a request to subscribe was not answered by the host before the leg was lost.
+    pub(crate) fn has_failed(&self, call: MessageId) -> bool {
+        self.failed.lock().contains(&call)
     }
 
     /// Whether the host understands less than the client.
@@ -301,10 +305,20 @@ impl Leg {
     }
 
     fn close(&self, why: &str) {
-        let waiting = std::mem::replace(&mut *self.state.lock(), State::Closed);
-        drop(waiting);
-        let failed = std::mem::take(&mut *self.calls.lock());
+        let (failed, _waiting) = {
+            // Whoever sees that it is closed sees what has failed. A call that comes later is refused.
+            let mut state = self.state.lock();
+            let failed = std::mem::take(&mut *self.calls.lock());
+            let subscribes = |header: &Header| {
+                matches!(header.action, ActionId::REGISTER_EVENT | ActionId::REGISTER_EVENT_WITH_SIGNATURE)
+            };
+            let requests = failed.iter().filter(|(_, running)| subscribes(&running.header));
+            self.failed.lock().extend(requests.map(|(id, _)| *id));
+            (failed, std::mem::replace(&mut *state, State::Closed))
+        };
         self.fail(failed.into_values(), why);
+        self.lost.store(true, Ordering::Release);
+        self.client.wake();
     }
 
     fn fail(&self, calls: impl IntoIterator<Item = Running>, why: &str) {
@@ -324,116 +338,6 @@ impl Leg {
 impl fmt::Debug for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leg").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-/// What the host sends.
-struct LegHandler {
-    connection: Connection,
-    leg: Arc<Leg>,
-    /// What the client shares with the gateway.
-    shared: SharedCapabilities,
-    batch: Vec<Frame>,
-    outcomes: Outcomes,
-    /// How long the host may take to let this client in, and until when.
-    patience: Duration,
-    deadline: Instant,
-}
-
-impl LegHandler {
-    fn opened(&self, sender: &Sender) -> Result<(), CloseReason> {
-        let mut state = self.leg.state.lock();
-        let State::Opening { frames, .. } = &mut *state else { return Err(CloseReason::Local) };
-        let frames = std::mem::take(frames);
-        if self.connection.shared() != self.shared {
-            *state = State::Unequal(frames);
-            drop(state);
-            self.leg.client.wake();
-            return Err(CloseReason::Local);
-        }
-        // In one go, and before anybody else's: in the order of the client.
-        let _cork = sender.cork();
-        for frame in frames {
-            let _ = sender.send(frame);
-        }
-        *state = State::Open(sender.clone());
-        Ok(())
-    }
-}
-
-impl Handler for LegHandler {
-    fn on_frame(&mut self, now: Instant, frame: Frame, sender: &Sender) -> Result<(), CloseReason> {
-        match self.connection.handle_frame(now, frame, &mut |frame| _ = sender.send(frame))? {
-            Input::Opened => return self.opened(sender),
-            Input::Answer(frame) => self.batch.extend(self.leg.finished(now, frame, &mut self.outcomes)),
-            Input::Event(frame) if self.leg.is_held_back(&frame.header) => {}
-            Input::Event(frame) => {
-                let header = frame.header;
-                match self.leg.screen.event(frame) {
-                    Ok(frame) => {
-                        self.leg.traffic.events_out.fetch_add(1, Ordering::Relaxed);
-                        self.batch.push(frame);
-                    }
-                    Err(Unreadable(why)) => {
-                        tracing::debug!(service = %header.service, action = %header.action, why, "an event is not passed on");
-                    }
-                }
-            }
-            Input::Call(frame) | Input::Post(frame) => {
-                let header = frame.header;
-                match self.leg.screen.call(frame) {
-                    Ok(frame) => self.batch.push(frame),
-                    Err(unreadable) if header.kind == MessageKind::Call => {
-                        // A host that is gone needs no answer.
-                        let _ = sender.send(unreadable.answer_to(&header));
-                    }
-                    Err(Unreadable(why)) => {
-                        tracing::debug!(service = %header.service, action = %header.action, why, "a post is not passed on");
-                    }
-                }
-            }
-            Input::Cancel { frame, .. } => self.batch.push(frame),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn on_batch_end(&mut self) {
-        // Before anybody hears of it.
-        self.outcomes.record();
-        send_all(&self.leg.client, self.batch.drain(..));
-    }
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.leg.client.poll_room(context, HIGH_WATER)
-    }
-
-    fn max_payload(&self) -> u32 {
-        self.connection.max_payload()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let opening = (!self.connection.is_open()).then_some(self.deadline);
-        [opening, self.connection.poll_timeout()].into_iter().flatten().min()
-    }
-
-    fn on_timeout(&mut self, now: Instant, sender: &Sender) -> Result<(), CloseReason> {
-        if !self.connection.is_open() && now >= self.deadline {
-            let waited = self.patience.as_secs_f64();
-            let text = format!("the service's host took the connection and said nothing for {waited} s; try again");
-            return Err(CloseReason::Refused(ClientError::new(GatewayCode::Unreachable, text).to_string()));
-        }
-        self.connection.handle_timeout(now, &mut |frame| _ = sender.send(frame))
-    }
-
-    fn on_closed(&mut self, reason: CloseReason) {
-        if matches!(*self.leg.state.lock(), State::Unequal(_)) {
-            return;
-        }
-        match reason {
-            CloseReason::Refused(text) => self.leg.close(&text),
-            _ => self.leg.close(errors::NOT_CONNECTED),
-        }
     }
 }
 

@@ -10,6 +10,7 @@ mod heard;
 mod judge;
 mod leg;
 mod pass;
+mod renew;
 mod screen;
 mod unequal;
 
@@ -38,6 +39,7 @@ use self::{
     heard::Heard,
     judge::kind,
     leg::{Leg, send_all},
+    renew::Renewal,
 };
 use crate::{
     access::Access,
@@ -74,6 +76,9 @@ pub struct Relay {
     stay: Option<Stay>,
     /// Set when something is found out that messages wait for.
     arrived: Arc<AtomicBool>,
+    /// Set when the connection to a host is lost.
+    lost: Arc<AtomicBool>,
+    renewal: Renewal,
     epoch: u64,
     began: Instant,
 }
@@ -117,6 +122,8 @@ impl Relay {
             is_revoked: false,
             stay: None,
             arrived: Arc::default(),
+            lost: Arc::default(),
+            renewal: Renewal::default(),
             epoch: bus.epoch(),
             began: Instant::now(),
         }
@@ -188,9 +195,10 @@ impl Relay {
 
     /// When [`on_timeout`](Self::on_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let something = self.arrived.load(Ordering::Acquire) || self.bus.epoch() != self.epoch || self.has_unequal();
+        let is_found = self.arrived.load(Ordering::Acquire);
+        let something = is_found || self.bus.epoch() != self.epoch || self.has_unequal() || self.has_lost();
         // A moment in the past: at once.
-        something.then_some(self.began)
+        something.then_some(self.began).or(self.renewal.due)
     }
 
     /// Something has changed that no message tells. An error closes the connection.
@@ -202,6 +210,7 @@ impl Relay {
             self.continue_waiting(now);
         }
         self.translate_unequal(now);
+        self.look_after_lost(now);
         self.on_batch_end();
         Ok(())
     }
@@ -298,7 +307,7 @@ impl Relay {
         let bus = &self.bus;
         let legs = &self.legs;
         self.routes.retain(|id, route| {
-            let stays = bus.service(*id).is_some_and(|service| Arc::ptr_eq(&service, &route.service));
+            let stays = bus.has(&route.service);
             if !stays {
                 for leg in legs.values() {
                     leg.fail_service(*id);

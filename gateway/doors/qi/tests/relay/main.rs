@@ -3,8 +3,11 @@
 mod audit;
 mod late_host;
 mod limits;
+mod lone_host;
+mod lost_host;
 mod matrix;
 mod objects;
+mod raw;
 mod reload;
 mod silent_host;
 mod stage;

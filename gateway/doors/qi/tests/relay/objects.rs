@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyway::{MetaObject, Object, ObjectBuilder, Property, Proxy, Session, Signal, TlsClient, Value};
 
 use crate::{
-    matrix::quic_front,
+    raw::quic_front,
     stage::{Plan, Stage, rules, soon, token_of},
 };
 
