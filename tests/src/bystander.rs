@@ -120,13 +120,7 @@ impl Scene {
     /// When it has.
     pub async fn is_unharmed(&mut self) {
         self.bystander.is_unharmed().await;
-        // The allocator gives back what nobody uses a second later; another of its threads may only just have served somebody.
-        let given_back = async {
-            while self.grown_kib() >= ALLOWED_KIB {
-                time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        eventually("memory that is given back", given_back).await;
+        self.directory.shrinks_to(self.before + ALLOWED_KIB).await;
         let said = self.directory.said();
         assert!(!said.contains("panicked"), "{said}");
     }

@@ -7,7 +7,10 @@ use std::{
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
+    time::Duration,
 };
+
+use crate::HANG;
 
 /// The command.
 #[derive(Debug)]
@@ -126,6 +129,23 @@ impl Running {
     /// Memory it holds now, in KiB.
     pub fn resident_kib(&self) -> u64 {
         resident_kib(self.pid)
+    }
+
+    /// Waits until it has given back all memory but so much, in KiB. The allocator does so a second after nobody uses it any more, and
+    /// another of its threads may only just have served somebody.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub async fn shrinks_to(&self, most: u64) {
+        let shrinking = async {
+            while self.resident_kib() > most {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(HANG, shrinking).await.is_err() {
+            panic!("{} KiB of memory are in use, and {most} KiB were to be left: {}", self.resident_kib(), self.said());
+        }
     }
 
     /// Descriptors it has open.
