@@ -132,7 +132,8 @@ impl Bus {
             // The directory is told before anybody else's next request goes to it: a client that comes straight back finds its
             // names free.
             begin(async move {
-                if let Err(error) = bus.withdraw(id).await {
+                let told = async { bus.attached_session()?.unregister(id).await };
+                if let Err(error) = told.await {
                     tracing::debug!(%id, %error, "a service of a client that left was gone already");
                 }
                 if let Some(entry) = entry {

@@ -1,6 +1,7 @@
 //! A gateway with its qi door, in one process with a directory, a service host and clients.
 
 mod audit;
+mod departed_host;
 mod late_host;
 mod limits;
 mod lone_host;
@@ -11,3 +12,4 @@ mod raw;
 mod reload;
 mod silent_host;
 mod stage;
+mod valve;

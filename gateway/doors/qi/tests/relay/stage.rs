@@ -16,12 +16,16 @@ use keyway_policy::Policy;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+use crate::valve::Valve;
+
 /// Before a test gives up; machines are busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that has to live for a test.
 pub(crate) struct Stage {
     pub(crate) directory: Directory,
+    /// Between the gateway and the directory.
+    pub(crate) valve: Valve,
     pub(crate) gateway: Gateway,
     pub(crate) robot: Robot,
     pub(crate) door: Door,
@@ -68,13 +72,14 @@ impl Stage {
         let log = AuditLog::open(folder.path(), Options::default()).unwrap();
         let mut rules = rules(plan.policy, plan.users);
         change(&mut rules);
-        let bus = BusSettings { shared: plan.shared, ..BusSettings::new(url, plan.inside) };
+        let valve = Valve::before(&url).await;
+        let bus = BusSettings { shared: plan.shared, ..BusSettings::new(valve.url.clone(), plan.inside) };
         let gateway = Gateway::start(rules, vec![bus], Some(log.recorder()));
         gateway.buses()[0].attached().await;
         let urls = [&["tcp://127.0.0.1:0"], plan.listen].concat().into_iter().map(str::to_owned).collect();
         let settings = DoorSettings { urls, front: plan.front, anonymous: None };
         let door = Door::open(&gateway, &gateway.buses()[0], settings).await.unwrap();
-        Self { directory, gateway, robot, door, log, folder }
+        Self { directory, valve, gateway, robot, door, log, folder }
     }
 
     /// A client that comes in as a user.
