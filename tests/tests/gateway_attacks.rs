@@ -285,7 +285,8 @@ async fn a_thousand_wrong_tokens_of_one_source_lock_it_out_and_nobody_else() {
     let of = |code: &str| refusals.iter().filter(|refusal| refusal.contains(code)).count();
     let (wrong, locked_out, busy) = (of("KW-A001"), of("KW-A002"), of("KW-A007"));
     assert!(wrong >= 3 && wrong + locked_out + busy == 1000, "{wrong}, {locked_out}, {busy}: {:?}", &refusals[..5]);
-    assert!(locked_out > 900, "{wrong} were verified, {locked_out} locked out, {busy} were too many at once");
+    // Eight at a time, until the first have failed: how many are too many at once meanwhile is the machine's affair.
+    assert!(wrong <= 20, "{wrong} were verified, {locked_out} locked out, {busy} were too many at once");
     // The right token does not help from there.
     let mut raw = Raw::connect_from(ELSEWHERE, stage.url("tcp")).await;
     let refusal = text_of(&raw.show("admin", &token_of("admin")).await);
