@@ -1,10 +1,10 @@
 //! The front: what it is told, how it starts and ends.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use keyway_bridge::{Bus, Front, FrontError, OptIn};
 use keyway_bridge_ros::{RosOptions, registry};
-use tokio::{sync::Mutex, task::AbortHandle, time::sleep};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
     NAME,
@@ -47,8 +47,9 @@ impl Default for Options {
 /// The bridge as a node of ROS 2, serving.
 pub struct Ros2 {
     options: Options,
-    serving: Arc<Mutex<Option<Serving>>>,
-    renewing: AbortHandle,
+    ending: watch::Sender<bool>,
+    /// Ended in good order after [`stop`](Front::stop), aborted otherwise.
+    serving: JoinHandle<()>,
 }
 
 impl Front for Ros2 {
@@ -71,9 +72,9 @@ impl Front for Ros2 {
             .map_err(|why| FrontError::Option(format!("definition_paths: {why}")))?;
         let is_local = !opt_in.allows_non_loopback();
         let part = Part { bus: bus.clone(), options: options.clone(), registry, is_local };
-        let serving = Arc::new(Mutex::new(Some(Serving::start(&part).await?)));
-        let renewing = tokio::spawn(renew(serving.clone(), part)).abort_handle();
-        Ok(Self { options, serving, renewing })
+        let first = Serving::start(&part).await?;
+        let (ending, is_ending) = watch::channel(false);
+        Ok(Self { options, ending, serving: tokio::spawn(serve(first, part, is_ending)) })
     }
 
     fn listening(&self) -> Vec<String> {
@@ -84,45 +85,49 @@ impl Front for Ros2 {
         options == self.options
     }
 
-    async fn stop(self) {
-        // A bridge that is just leaving the domain to come back does that first: it stops what moves.
-        let mut serving = self.serving.lock().await;
-        self.renewing.abort();
-        if let Some(serving) = serving.take() {
-            serving.stop().await;
+    async fn stop(mut self) {
+        // A bridge that is just leaving the domain, or coming back, does that first: what moves is stopped in any case.
+        self.ending.send_replace(true);
+        if let Err(error) = (&mut self.serving).await {
+            tracing::error!(%error, "the bridge has not ended in good order");
         }
     }
 }
 
 impl Drop for Ros2 {
     fn drop(&mut self) {
-        self.renewing.abort();
+        self.serving.abort();
     }
 }
 
-/// Takes part anew whenever the library has heard of too many that are gone.
-async fn renew(serving: Arc<Mutex<Option<Serving>>>, part: Part) {
+/// Takes part until the bridge ends, and anew whenever the library has heard of too many that are gone.
+async fn serve(mut serving: Serving, part: Part, mut is_ending: watch::Receiver<bool>) {
     loop {
-        let Some(crowd) = serving.lock().await.as_ref().map(Serving::crowd) else { return };
-        crowd.is_large().await;
-        {
-            let mut serving = serving.lock().await;
-            let Some(old) = serving.take() else { return };
+        let crowd = serving.crowd();
+        let ends = tokio::select! {
+            _ = is_ending.wait_for(|is_ending| *is_ending) => true,
+            () = crowd.is_large() => false,
+        };
+        if !ends {
             tracing::info!(
                 "many nodes have left the domain: it is entered anew, because the DDS library forgets none of them"
             );
-            old.stop().await;
         }
-        let new = loop {
+        serving.stop().await;
+        if ends {
+            return;
+        }
+        serving = loop {
             match Serving::start(&part).await {
                 Ok(new) => break new,
                 Err(error) => {
                     tracing::warn!(%error, "the domain cannot be entered; tried again");
-                    sleep(AGAIN).await;
+                    if timeout(AGAIN, is_ending.wait_for(|is_ending| *is_ending)).await.is_ok() {
+                        return;
+                    }
                 }
             }
         };
-        *serving.lock().await = Some(new);
     }
 }
 
