@@ -6,6 +6,7 @@
 mod bytes_of;
 mod client;
 mod crowd;
+mod early;
 mod goodbye;
 mod graph;
 mod newcomers;
@@ -120,12 +121,12 @@ fn run(place: &Place, is_node: bool, started: oneshot::Sender<Result<(), DdsErro
     tasks.block_on(&runtime, async {
         let crowd = is_node.then(|| place.crowd.clone());
         spawn_local(participant::listen(participant.clone(), crowd));
-        participant.newcomers.are_settled().await;
+        participant.newcomers.are_settled(|| jobs.is_closed()).await;
         if is_node {
             spawn_local(graph::announce(participant.clone()));
         }
         while let Some(job) = jobs.recv().await {
-            participant.newcomers.are_settled().await;
+            participant.newcomers.are_settled(|| jobs.is_closed()).await;
             spawn_local(job(participant.clone()));
         }
     });

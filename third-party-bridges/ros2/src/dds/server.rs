@@ -1,17 +1,18 @@
 //! Services that are provided.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, time::Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use rustdds::{DataWriterStatus, GUID, StatusEvented, dds::CreateResult};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::sleep_until,
 };
 
 use super::{
     Dds, Quality,
+    early::{Early, Response},
     participant::{BodyReader, BodyWriter, Participant},
     request::{Middleware, RequestId},
     writer::write,
@@ -34,11 +35,8 @@ pub(crate) struct Asked<S> {
     /// The participant that asks.
     pub(crate) client: [u8; 12],
     id: RequestId,
-    answers: mpsc::Sender<Answered>,
+    answers: mpsc::Sender<Response>,
 }
-
-/// A response: to which request, of which participant.
-type Answered = (RequestId, [u8; 12], Bytes);
 
 impl<S> Asked<S> {
     /// How many bytes an answer may have.
@@ -73,9 +71,17 @@ impl Dds {
             let (answers, mut answered) = mpsc::channel(ANSWERS);
             let mut requests = std::pin::pin!(reader.endpoint.as_async_stream());
             let mut statuses = writer.endpoint.as_async_status_stream();
-            let mut listening = HashSet::new();
-            let mut lost = 0_u64;
+            let mut listening = HashSet::<GUID>::new();
+            let (mut early, mut lost) = (Early::default(), 0_u64);
             loop {
+                let listens = |client: &[u8; 12]| listening.iter().any(|reader| reader.to_bytes()[..12] == *client);
+                while let Some((id, _, body)) = early.take(Instant::now(), listens) {
+                    let (body, related) = id.response(body);
+                    tokio::select! {
+                        _ = write(&writer, body, related) => {}
+                        _ = &mut closed => return,
+                    }
+                }
                 tokio::select! {
                     _ = &mut closed => return,
                     Some(request) = requests.next() => {
@@ -96,27 +102,19 @@ impl Dds {
                         }
                     }
                     Some(status) = statuses.next() => note(&mut listening, &status),
-                    Some((id, client, body)) = answered.recv() => {
-                        // A request may be here before it is known who listens to the response.
-                        let patience = sleep(PATIENCE);
-                        tokio::pin!(patience);
-                        while !listening.iter().any(|reader: &GUID| reader.to_bytes()[..12] == client) {
-                            tokio::select! {
-                                Some(status) = statuses.next() => note(&mut listening, &status),
-                                () = &mut patience => break,
-                                _ = &mut closed => return,
-                            }
-                        }
-                        let (body, related) = id.response(body);
-                        tokio::select! {
-                            _ = write(&writer, body, related) => {}
-                            _ = &mut closed => return,
-                        }
-                    }
+                    Some(response) = answered.recv() => early.keep(Instant::now(), response),
+                    () = until(early.due()) => {}
                 }
             }
         });
         Server { _open: open }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -138,7 +136,5 @@ fn open_both(
     Ok((reader, writer))
 }
 
-/// How long others wait for a client that asks and does not listen.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// Answers that wait to be written; those behind them wait.
 const ANSWERS: usize = 64;
