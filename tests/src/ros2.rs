@@ -1,6 +1,12 @@
 //! A real ROS 2: a node of rclpy that runs what tests tell it.
 
-use std::{env, net::TcpListener, path::Path, process::Stdio};
+use std::{
+    env,
+    net::TcpListener,
+    path::Path,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use serde_json::Value;
 use tokio::{
@@ -43,7 +49,10 @@ impl Domain {
     pub fn free() -> Self {
         // DDS uses UDP at this port, and many processes may: TCP at the same one says that a test has the domain.
         let take = |id: u16| Some(Self { id, _taken: TcpListener::bind(("127.0.0.1", 7400 + 250 * id)).ok()? });
-        (1..=100).find_map(take).unwrap_or_else(|| panic!("no domain of DDS is free"))
+        // Participants leave a domain a while after their test: the one that was free for longest comes first.
+        let first = NEXT.fetch_add(1, Ordering::Relaxed) + (process::id() % u32::from(DOMAINS)) as u16;
+        let mut domains = (0..DOMAINS).map(|step| 1 + first.wrapping_add(step) % DOMAINS);
+        domains.find_map(take).unwrap_or_else(|| panic!("no domain of DDS is free"))
     }
 
     /// The interpreter, for nodes of this domain; its output is to be read, and it is killed when dropped.
@@ -53,11 +62,17 @@ impl Domain {
             .env("ROS_DOMAIN_ID", self.id.to_string())
             .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
             .env("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+            // Nodes that are killed leave their shared memory behind; the bridge has none.
+            .env("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
             .stdout(Stdio::piped())
             .kill_on_drop(true);
         command
     }
 }
+
+/// Domains that tests use.
+const DOMAINS: u16 = 100;
+static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A node, in a process of its own; killed when dropped.
 #[derive(Debug)]
